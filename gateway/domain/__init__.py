@@ -1,0 +1,1 @@
+"""What payments mean: sessions, payments, events, money. Pure; standard library only."""

@@ -1,0 +1,95 @@
+"""Connections to the store: one place that chooses the client and how patient it is."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar
+
+from redis import Redis
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+from gateway.domain.errors import StoreUnavailable
+from gateway.store import scripts
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# A provider waits for the edge: better a quick 503 (it tries again) than a thread that hangs.
+EDGE_TIMEOUT = 0.8
+WORKER_TIMEOUT = 5.0
+
+
+def edge_client(url: str) -> Redis:
+    """For requests: gives up within a second, never sends a command twice by itself."""
+    return Redis.from_url(
+        url,
+        socket_timeout=EDGE_TIMEOUT,
+        socket_connect_timeout=EDGE_TIMEOUT,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def worker_client(url: str) -> Redis:
+    """For jobs: patient. It may repeat a command, which is why every write is idempotent."""
+    return Redis.from_url(
+        url,
+        socket_timeout=WORKER_TIMEOUT,
+        socket_connect_timeout=WORKER_TIMEOUT,
+        retry=Retry(ExponentialWithJitterBackoff(cap=1.0, base=0.05), 6),
+    )
+
+
+def queue_client(url: str) -> Redis:
+    """For RQ's workers, which change their pool's timeouts: never share it with other code."""
+    return Redis.from_url(url)
+
+
+Call = tuple[str, Sequence[str], Sequence[Any]]
+"""A function of the library, its keys and its arguments."""
+
+
+def call(client: Redis, function: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+    """One atomic step, in one round trip. Raises StoreUnavailable."""
+    return call_many(client, [(function, keys, args)])[0]
+
+
+def call_many(client: Redis, calls: Sequence[Call]) -> list[Any]:
+    """Many atomic steps in one round trip; each is atomic, not all of them together."""
+
+    def run() -> list[Any]:
+        if len(calls) == 1:
+            function, keys, args = calls[0]
+            return [client.fcall(scripts.name(function), len(keys), *keys, *args)]
+        pipeline = client.pipeline(transaction=False)
+        for function, keys, args in calls:
+            pipeline.fcall(scripts.name(function), len(keys), *keys, *args)
+        return list(pipeline.execute())
+
+    def run_with_library() -> list[Any]:
+        try:
+            return run()
+        except ResponseError as error:
+            if not scripts.is_missing(error):
+                raise
+            scripts.load(client)
+            return run()
+
+    return guarded(run_with_library) if calls else []
+
+
+def guarded(run: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What the call returns; a store that cannot be reached, or refuses, is StoreUnavailable."""
+    try:
+        return run(*args, **kwargs)
+    except (RedisConnectionError, RedisTimeoutError, OSError) as error:
+        raise StoreUnavailable(
+            f"The store cannot be reached ({type(error).__name__}); check GATEWAY_STORE_URL and "
+            "that the server runs."
+        ) from error
+    except RedisError as error:
+        raise StoreUnavailable(
+            f"The store refused a command ({str(error).partition(' ')[0]}); `gateway doctor` or "
+            "the server's log says why."
+        ) from error

@@ -1,0 +1,92 @@
+"""Whether the store can keep the first promise: what was answered 2xx is on disk."""
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from redis import Redis
+
+from gateway.domain.errors import StoreUnavailable
+from gateway.store.connection import guarded
+
+# Writes must still fit while requests that were already checked come in.
+MEMORY_HIGH_WATER = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """`faults` forbid acknowledging anything; `warnings` are for the operator. Bytes."""
+
+    faults: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    used_memory: int = 0
+    max_memory: int = 0
+
+    @property
+    def ok(self) -> bool:
+        return not self.faults
+
+    def require(self) -> None:
+        """Raises StoreUnavailable when the store cannot make a write durable."""
+        if self.faults:
+            raise StoreUnavailable(" ".join(self.faults))
+
+
+def check(client: Redis) -> Health:
+    """The store's health just now. An unreachable store is a fault, not an exception."""
+    try:
+        info: dict[str, Any] = guarded(client.info)
+    except StoreUnavailable as error:
+        return Health(faults=(str(error),))
+    used, limit = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+    return Health(tuple(_faults(info, used, limit)), tuple(_warnings(client)), used, limit)
+
+
+class HealthWatch:
+    """The store's health, asked at most once in `max_age` seconds and by one thread at a time."""
+
+    def __init__(self, client: Redis, max_age: float = 1.0) -> None:
+        self._client = client
+        self._max_age = max_age
+        self._lock = threading.Lock()
+        self._last: tuple[float, Health] | None = None
+
+    def __call__(self) -> Health:
+        with self._lock:
+            last = self._last
+            if last is None or time.monotonic() - last[0] > self._max_age:
+                health = check(self._client)
+                last = self._last = (time.monotonic(), health)
+            return last[1]
+
+    def doubt(self) -> None:
+        """A write has failed: ask anew before the next one."""
+        self._last = None
+
+
+def _faults(info: dict[str, Any], used: int, limit: int) -> list[str]:
+    faults = []
+    if info.get("loading"):
+        faults.append("The store is loading its data; it will be ready by itself.")
+    if not info.get("aof_enabled"):
+        faults.append("The store does not persist; set `appendonly yes`.")
+    elif info.get("aof_last_write_status", "ok") != "ok":
+        faults.append("The store cannot write its append-only file; free its disk.")
+    if info.get("role") == "slave":
+        faults.append("GATEWAY_STORE_URL names a replica; it must name the primary.")
+    if limit and info.get("maxmemory_policy") != "noeviction":
+        faults.append("The store evicts data when it is full; set `maxmemory-policy noeviction`.")
+    if limit and used >= MEMORY_HIGH_WATER * limit:
+        faults.append("The store is nearly full; raise `maxmemory` or free memory.")
+    return faults
+
+
+def _warnings(client: Redis) -> list[str]:
+    try:
+        config: Any = guarded(client.config_get, "appendfsync")
+    except StoreUnavailable:
+        return []  # managed servers hide their configuration
+    if config.get("appendfsync", "always") == "always":
+        return []
+    return ["The store syncs once a second; only `appendfsync always` survives a loss of power."]

@@ -1,0 +1,325 @@
+"""Deliveries and the inbox: what was acknowledged, and what is still to be applied.
+
+The inbox, not RQ, is the truth about what is left to do. It is a stream a shard with one consumer
+group; an entry is a delivery id, and stays until the delivery's work is finished.
+"""
+
+import json
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from gateway.domain.events import Delivery
+from gateway.store import keys
+from gateway.store.connection import Call, call, call_many, guarded
+from gateway.store.keys import DeliveryState
+from gateway.store.sessions import Lookup
+from gateway.store.times import from_micros, to_micros
+
+GROUP = "drains"
+# All drains are one consumer: who holds an entry does not matter, only for how long.
+CONSUMER = "drain"
+# While the flag lives somebody is looking after the shard: a drain renews it, and one that died
+# leaves it behind for this long.
+WAKE_TTL = timedelta(seconds=4)
+# Providers allow resending for 30 days; a delivery is kept longer, so that it is known again.
+RETENTION = timedelta(days=35)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDelivery:
+    """A verified delivery as it was kept, and what came of it so far."""
+
+    id: str
+    delivery: Delivery
+    state: DeliveryState
+    secret: str = ""
+    settled: bool = True
+    duplicates: int = 0
+    finished_at: datetime | None = None
+    notes: tuple[str, ...] = ()
+    waits: tuple[Lookup, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What the store did with a delivery, and whether its shard must be woken."""
+
+    delivery_id: str
+    new: bool
+    wake_due: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One piece of work: a place in a shard's stream, and the delivery that it names."""
+
+    stream_id: str
+    delivery_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How the work on an entry ended: `notes` say what came of it, `waits` what it waits for."""
+
+    entry: Entry
+    state: DeliveryState
+    at: datetime
+    notes: tuple[str, ...] = ()
+    waits: tuple[Lookup, ...] = ()
+    body: bytes | None = field(default=None, repr=False)
+
+
+class Inbox:
+    """Deliveries of all shards. Every method raises StoreUnavailable."""
+
+    def __init__(self, client: Redis, shards: int) -> None:
+        self._client = client
+        self.shards = shards
+
+    def append(
+        self, delivery: Delivery, key: bytes, *, secret: str, settled: bool, again: bool = False
+    ) -> Appended:
+        """Makes a verified delivery durable in one round trip. `again`: see Adapter.key."""
+        delivery_id = keys.delivery_id(delivery.provider_id, key, self.shards)
+        shard = keys.shard_of(delivery_id)
+        where = [keys.delivery(delivery_id), keys.inbox(shard), keys.wake(shard)]
+        where += _lists(shard) if again else []
+        meta = json.dumps(
+            {
+                "p": delivery.provider_id,
+                "t": to_micros(delivery.received_at),
+                "h": delivery.headers,
+                "m": delivery.method,
+                "u": delivery.path,
+                "q": delivery.query,
+                "a": delivery.remote_addr,
+                "s": secret,
+                "v": int(settled),
+            },
+            separators=(",", ":"),
+        )
+        values = [delivery_id, _milliseconds(WAKE_TTL), int(again)]
+        values += ["meta", meta, "body", delivery.body]
+        new, due = call(self._client, "append", where, values)
+        return Appended(delivery_id, bool(new), bool(due))
+
+    def open(self) -> None:
+        """Makes every shard's stream and group, if they are not there."""
+        for shard in range(self.shards):
+            guarded(self._make_group, shard)
+
+    def claim(self, shard: int, count: int, wait: timedelta) -> list[Entry]:
+        """Takes up to `count` new entries; waits for the first one for up to `wait`."""
+        block = _milliseconds(wait) or None
+
+        def read() -> Any:
+            stream: dict[Any, Any] = {keys.inbox(shard): ">"}
+            return self._client.xreadgroup(GROUP, CONSUMER, stream, count=count, block=block)
+
+        return _entries(guarded(self._with_group, shard, read))
+
+    def overdue(self, shard: int, idle: timedelta, count: int) -> list[tuple[str, int]]:
+        """Entries that a drain took and left for over `idle`, with how often they were taken.
+
+        The least tried come first: one that kills its drain must not hold up the others.
+        """
+
+        def read() -> Any:
+            inbox, least = keys.inbox(shard), _milliseconds(idle)
+            return self._client.xpending_range(inbox, GROUP, "-", "+", count, idle=least or None)
+
+        pending = guarded(self._with_group, shard, read)
+        tried = [(_text(item["message_id"]), int(item["times_delivered"])) for item in pending]
+        return sorted(tried, key=lambda item: item[1])
+
+    def take_over(self, shard: int, stream_id: str, idle: timedelta) -> Entry | None:
+        """Takes an overdue entry from a dead drain; None if another was quicker."""
+        least = _milliseconds(idle)
+        inbox = keys.inbox(shard)
+        claimed = guarded(self._client.xclaim, inbox, GROUP, CONSUMER, least, [stream_id])
+        found = _entry_list(claimed)
+        return found[0] if found else None
+
+    def load(self, delivery_ids: Sequence[str]) -> list[StoredDelivery | None]:
+        """The deliveries of these ids in one round trip; None where there is none."""
+        if not delivery_ids:
+            return []
+        pipeline = self._client.pipeline(transaction=False)
+        for delivery_id in delivery_ids:
+            pipeline.hgetall(keys.delivery(delivery_id))
+        found = guarded(pipeline.execute)
+        return [
+            _stored(at, raw) if raw else None for at, raw in zip(delivery_ids, found, strict=True)
+        ]
+
+    def finish(
+        self, shard: int, finished: Iterable[Finished], leaves: DeliveryState | None = None
+    ) -> None:
+        """Ends the work on entries of one shard, in one round trip; `leaves`: their list so far."""
+        call_many(self._client, [_finish_call(shard, one, leaves) for one in finished])
+
+    def requeue(self, delivery_id: str) -> Appended:
+        """Puts a finished or waiting delivery back to work."""
+        shard = keys.shard_of(delivery_id)
+        where = [keys.delivery(delivery_id), keys.inbox(shard), keys.wake(shard), *_lists(shard)]
+        new, due = call(self._client, "requeue", where, [delivery_id, _milliseconds(WAKE_TTL)])
+        return Appended(delivery_id, bool(new), bool(due))
+
+    def renew_wake(self, shard: int) -> None:
+        """Says that a drain looks after the shard, so that arrivals need no wake-up."""
+        guarded(self._client.set, keys.wake(shard), "1", px=_milliseconds(WAKE_TTL))
+
+    def clear_wake(self, shard: int) -> None:
+        """From here on an arrival wakes the shard again; look once more after calling this."""
+        guarded(self._client.delete, keys.wake(shard))
+
+    def needs_wake(self, shard: int) -> bool:
+        """Whether entries wait, or are held, and nobody looks after the shard; takes the flag."""
+        if not self.backlog(shard):
+            return False
+        ttl = _milliseconds(WAKE_TTL)
+        return bool(guarded(self._client.set, keys.wake(shard), "1", nx=True, px=ttl))
+
+    def backlog(self, shard: int) -> int:
+        """How many entries of a shard are not finished."""
+        return int(guarded(self._client.xlen, keys.inbox(shard)))
+
+    def listed(self, state: DeliveryState, count: int) -> list[str]:
+        """Ids of the latest deliveries in a state, newest first."""
+        found: list[tuple[bytes, float]] = []
+        for shard in range(self.shards):
+            where = keys.deliveries(shard, state)
+            page: Any = guarded(self._client.zrevrange, where, 0, count - 1, withscores=True)
+            found += page
+        newest = sorted(found, key=lambda item: item[1], reverse=True)
+        return [_text(member) for member, _ in newest[:count]]
+
+    def oldest(self, shard: int, state: DeliveryState, before: datetime, count: int) -> list[str]:
+        """Ids of deliveries that have been in a state, or were last touched, before a time."""
+        where, until = keys.deliveries(shard, state), _milliseconds_of(before)
+        found: Any = guarded(self._client.zrangebyscore, where, "-inf", until, start=0, num=count)
+        return [_text(member) for member in found]
+
+    def touch(self, shard: int, state: DeliveryState, ids: Sequence[str], at: datetime) -> None:
+        """Moves listed deliveries to the end of their list."""
+        if ids:
+            scores: Any = dict.fromkeys(ids, _milliseconds_of(at))
+            guarded(self._client.zadd, keys.deliveries(shard, state), scores, xx=True)
+
+    def forget_applied(self, shard: int, before: datetime) -> None:
+        """Takes deliveries that have expired off the list of the applied ones."""
+        where = keys.deliveries(shard, DeliveryState.APPLIED)
+        guarded(self._client.zremrangebyscore, where, "-inf", _milliseconds_of(before))
+
+    def waits(self, delivery_ids: Sequence[str]) -> list[tuple[Lookup, ...]]:
+        """What parked deliveries wait for, without their bodies."""
+        if not delivery_ids:
+            return []
+        pipeline = self._client.pipeline(transaction=False)
+        for delivery_id in delivery_ids:
+            pipeline.hget(keys.delivery(delivery_id), "waits")
+        return [_lookups(raw) for raw in guarded(pipeline.execute)]
+
+    def _make_group(self, shard: int) -> None:
+        try:
+            self._client.xgroup_create(keys.inbox(shard), GROUP, id="0", mkstream=True)
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    def _with_group(self, shard: int, read: Any) -> Any:
+        try:
+            return read()
+        except ResponseError as error:
+            if "NOGROUP" not in str(error):
+                raise
+            # The store is new, or was emptied since this process started.
+            self._make_group(shard)
+            return read()
+
+
+def _lists(shard: int) -> list[str]:
+    return [keys.deliveries(shard, s) for s in DeliveryState if s is not DeliveryState.RECEIVED]
+
+
+def _lookups(raw: bytes | None) -> tuple[Lookup, ...]:
+    return tuple(Lookup(*waits) for waits in json.loads(raw or b"[]"))
+
+
+def _finish_call(shard: int, one: Finished, leaves: DeliveryState | None) -> Call:
+    delivery_id = one.entry.delivery_id
+    where = [keys.delivery(delivery_id), keys.inbox(shard), keys.deliveries(shard, one.state)]
+    where += [keys.deliveries(shard, leaves)] if leaves else []
+    done = one.state is DeliveryState.APPLIED
+    values: list[Any] = [one.entry.stream_id, GROUP, delivery_id, one.state.value]
+    values += [_milliseconds_of(one.at), _milliseconds(RETENTION) if done else 0]
+    values += ["finished", to_micros(one.at), "notes", json.dumps(one.notes)]
+    if one.waits:
+        waits = [(w.provider_id, w.external_id, w.reference) for w in one.waits]
+        values += ["waits", json.dumps(waits)]
+    if done and one.body is not None:
+        # Compressed now and not at the edge: a provider waits there.
+        values += ["body", zlib.compress(one.body, 6), "packed", 1]
+    return "finish", where, values
+
+
+def _stored(delivery_id: str, raw: Mapping[bytes, bytes]) -> StoredDelivery:
+    meta = json.loads(raw[b"meta"])
+    body = zlib.decompress(raw[b"body"]) if b"packed" in raw else raw[b"body"]
+    finished = raw.get(b"finished")
+    delivery = Delivery(
+        provider_id=meta["p"],
+        body=body,
+        headers=tuple((name, value) for name, value in meta["h"]),
+        received_at=from_micros(meta["t"]),
+        method=meta["m"],
+        path=meta["u"],
+        query=meta["q"],
+        remote_addr=meta["a"],
+    )
+    return StoredDelivery(
+        id=delivery_id,
+        delivery=delivery,
+        state=DeliveryState(_text(raw[b"state"])),
+        secret=meta["s"],
+        settled=bool(meta["v"]),
+        duplicates=int(raw.get(b"duplicates", 0)),
+        finished_at=from_micros(int(finished)) if finished else None,
+        notes=tuple(json.loads(raw.get(b"notes", b"[]"))),
+        waits=_lookups(raw.get(b"waits")),
+    )
+
+
+def _entries(reply: Any) -> list[Entry]:
+    """The entries of one stream, in either shape that the client's protocol versions give."""
+    if not reply:
+        return []
+    streams = reply.values() if isinstance(reply, Mapping) else [item[1] for item in reply]
+    found: list[Entry] = []
+    for items in streams:
+        found += _entry_list(items)
+    return found
+
+
+def _entry_list(items: Any) -> list[Entry]:
+    if items and isinstance(items[0], list) and items[0] and isinstance(items[0][0], tuple | list):
+        items = items[0]
+    return [Entry(_text(at), _text(fields[b"d"])) for at, fields in items if fields]
+
+
+def _milliseconds(span: timedelta) -> int:
+    return span // timedelta(milliseconds=1)
+
+
+def _milliseconds_of(moment: datetime) -> int:
+    return to_micros(moment) // 1000
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

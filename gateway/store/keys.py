@@ -1,0 +1,96 @@
+"""Every key of the store is made here, and nowhere else.
+
+Each key has a hash tag, and every script touches one tag only, so that the same code runs on one
+server, on Sentinel and on Cluster.
+"""
+
+import hashlib
+import re
+from enum import StrEnum
+
+CHANGES = "session-changes"
+"""The channel on which every commit says which session changed, and to which version."""
+
+_DELIVERY_ID = re.compile(r"dlv_([0-9a-f]{2})[0-9a-f]{32}")
+MAX_SHARDS = 256
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands. All but `received` have a list for operators."""
+
+    RECEIVED = "received"
+    APPLIED = "applied"
+    PARKED = "parked"
+    QUARANTINED = "quarantined"
+    UNSETTLED = "unsettled"
+    DEAD = "dead"
+
+
+def session(session_id: str) -> str:
+    return f"session:{{{session_id}}}"
+
+
+def history(session_id: str) -> str:
+    return f"session:{{{session_id}}}:history"
+
+
+def payment(session_id: str) -> str:
+    return f"session:{{{session_id}}}:payment"
+
+
+def cart_snapshot(session_id: str) -> str:
+    return f"session:{{{session_id}}}:cart"
+
+
+def external(provider_id: str, external_id: str) -> str:
+    return f"external:{{{provider_id}:{external_id}}}"
+
+
+def parked(provider_id: str, waits_for: str) -> str:
+    return f"parked:{{{provider_id}:{waits_for}}}"
+
+
+def delivery_id(provider_id: str, key: bytes, shards: int) -> str:
+    """The id of a delivery: its shard, and a digest of the instance and the adapter's key."""
+    digest = hashlib.blake2b(provider_id.encode() + b"\0" + key, digest_size=16).hexdigest()
+    return f"dlv_{int(digest[:4], 16) % shards:02x}{digest}"
+
+
+def is_delivery_id(text: str) -> bool:
+    return _DELIVERY_ID.fullmatch(text) is not None
+
+
+def shard_of(delivery: str) -> int:
+    """The shard that a delivery id names. Raises ValueError if it is no delivery id."""
+    match = _DELIVERY_ID.fullmatch(delivery)
+    if match is None:
+        raise ValueError("not a delivery id")
+    return int(match[1], 16)
+
+
+def delivery(delivery: str) -> str:
+    return f"delivery:{{{shard_of(delivery)}}}:{delivery}"
+
+
+def inbox(shard: int) -> str:
+    return f"inbox:{{{shard}}}"
+
+
+def wake(shard: int) -> str:
+    return f"inbox:{{{shard}}}:wake"
+
+
+def deliveries(shard: int, state: DeliveryState) -> str:
+    return f"deliveries:{{{shard}}}:{state}"
+
+
+def rejected(provider_id: str) -> str:
+    return f"rejected:{{{provider_id}}}"
+
+
+def token(digest: str) -> str:
+    return f"token:{{{digest}}}"
+
+
+TOKENS = "tokens"
+"""Set of the digests of all tokens, for listing them."""

@@ -1,0 +1,299 @@
+"""Sessions, their payments and their histories, and the indexes that find them."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis import Redis
+
+from gateway.domain.errors import Conflict, NotFound
+from gateway.domain.events import ChangeKind, SessionStatus
+from gateway.domain.history import Decision
+from gateway.domain.sessions import Claim, Outcome, PaymentSession, Record, Strength
+from gateway.store import keys, payments
+from gateway.store.connection import Call, call_many, guarded
+from gateway.store.times import from_micros, to_micros
+
+SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What an event says about which session it means."""
+
+    provider_id: str
+    external_id: str | None
+    reference: str | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The ids that a delivery waits under until its session is known."""
+        return tuple(dict.fromkeys(name for name in (self.external_id, self.reference) if name))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The session that an event means; `learn` if its payment's id is not indexed yet."""
+
+    session_id: str
+    learn: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A record, and which of the asked-for decisions its history has already."""
+
+    record: Record
+    known: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A decision to write. `before` None: the session must not exist yet."""
+
+    before: Record | None
+    after: Record
+    decisions: tuple[Decision, ...]
+
+    @property
+    def changes_record(self) -> bool:
+        return self.before is None or self.before != self.after
+
+
+class Sessions:
+    """PaymentSessions in the store. Every method raises StoreUnavailable."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+
+    def get(self, session_id: str) -> PaymentSession:
+        """Raises NotFound."""
+        raw = guarded(self._client.hget, keys.session(session_id), "record")
+        if not raw:
+            raise NotFound(f"There is no session {session_id}.")
+        return _decode(raw)
+
+    def get_unless(self, session_id: str, version: int | None) -> PaymentSession | None:
+        """The session, or None if it is still at `version`: an unchanged poll reads no record.
+
+        Raises NotFound.
+        """
+        current: Any = guarded(self._client.hget, keys.session(session_id), "version")
+        if version is not None and current is not None and int(current) == version:
+            return None
+        return self.get(session_id)
+
+    def load(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[Loaded | None]:
+        """Records by session id, and which of the given decisions they know; one round trip."""
+        pipeline = self._client.pipeline(transaction=False)
+        for session_id, decision_keys in wanted:
+            pipeline.hget(keys.session(session_id), "record")
+            pipeline.get(keys.payment(session_id))
+            # HMGET wants at least one field.
+            pipeline.hmget(keys.history(session_id), ["", *decision_keys])
+        replies = iter(guarded(pipeline.execute))
+        loaded: list[Loaded | None] = []
+        for _, decision_keys in wanted:
+            record, payment, decisions = next(replies), next(replies), next(replies)
+            if not record:
+                loaded.append(None)
+                continue
+            session = _decode(record)
+            told = zip(decision_keys, decisions[1:], strict=True)
+            known = frozenset(key for key, decision in told if decision is not None)
+            loaded.append(Loaded(Record(session, payments.decode(session, payment)), known))
+        return loaded
+
+    def commit(self, commits: Sequence[Commit]) -> list[bool]:
+        """Writes decisions in one round trip; False where the session had changed meanwhile."""
+        return [bool(done) for done in call_many(self._client, [_commit_call(c) for c in commits])]
+
+    def create(self, record: Record, decision: Decision) -> None:
+        """Writes a new session and indexes it. Raises Conflict if the id is taken."""
+        if not self.commit([Commit(None, record, (decision,))])[0]:
+            raise Conflict(f"There is a session {record.session.id} already.")
+        self.index([record.session])
+
+    def index(self, sessions: Sequence[PaymentSession]) -> None:
+        """Makes sessions findable by their provider's id of the payment (`data.id`)."""
+        self.learn([(s.provider_id, s.external_id, s.id) for s in sessions if s.external_id])
+
+    def learn(self, found: Sequence[tuple[str, str, str]]) -> None:
+        """Remembers (provider, its payment id, session id) triples; what is known stays."""
+        pipeline = self._client.pipeline(transaction=False)
+        for provider_id, external_id, session_id in found:
+            pipeline.set(keys.external(provider_id, external_id), session_id, nx=True)
+        if found:
+            guarded(pipeline.execute)
+
+    def find(self, lookups: Sequence[Lookup]) -> list[Found | None]:
+        """The sessions that events mean, in one round trip.
+
+        The provider's own id of the payment weighs more than the reference: a modification may
+        carry a reference of its own.
+        """
+        pipeline = self._client.pipeline(transaction=False)
+        for lookup in lookups:
+            pipeline.get(keys.external(lookup.provider_id, lookup.external_id or ""))
+            pipeline.exists(keys.session(_as_session_id(lookup.reference)))
+        replies = iter(guarded(pipeline.execute) if lookups else [])
+        found: list[Found | None] = []
+        for lookup in lookups:
+            by_external, by_reference = next(replies), next(replies)
+            if by_external:
+                found.append(Found(by_external.decode(), learn=False))
+            elif by_reference and lookup.reference:
+                found.append(Found(lookup.reference, learn=lookup.external_id is not None))
+            else:
+                found.append(None)
+        return found
+
+    def history(self, session_id: str) -> list[Decision]:
+        """All decisions about a session, in the order in which they were taken."""
+        raw = guarded(self._client.hvals, keys.history(session_id))
+        return sorted(map(_decode_decision, raw), key=lambda d: (d.decided_at, d.occurred_at))
+
+    def park(self, delivery_id: str, lookups: Sequence[Lookup]) -> None:
+        """Lets a delivery wait for its sessions. Look for them once more after calling this."""
+        pipeline = self._client.pipeline(transaction=False)
+        for lookup in lookups:
+            for name in lookup.names:
+                pipeline.sadd(keys.parked(lookup.provider_id, name), delivery_id)
+        guarded(pipeline.execute)
+
+    def waiting_for(self, lookup: Lookup) -> list[str]:
+        """Ids of the deliveries that wait under any of the ids."""
+        pipeline = self._client.pipeline(transaction=False)
+        for name in lookup.names:
+            pipeline.smembers(keys.parked(lookup.provider_id, name))
+        found = {member.decode() for members in guarded(pipeline.execute) for member in members}
+        return sorted(found)
+
+    def unpark(self, lookup: Lookup, delivery_ids: Sequence[str]) -> None:
+        """Forgets that deliveries wait under any of the ids, once they are back in the inbox."""
+        pipeline = self._client.pipeline(transaction=False)
+        for name in lookup.names:
+            pipeline.srem(keys.parked(lookup.provider_id, name), *delivery_ids)
+        guarded(pipeline.execute)
+
+
+def _as_session_id(reference: str | None) -> str:
+    """The reference if it can be a session's id at all; the empty id is nobody's."""
+    return reference if reference and SESSION_ID.fullmatch(reference) else ""
+
+
+def _commit_call(commit: Commit) -> Call:
+    session = commit.after.session
+    where = [keys.session(session.id), keys.payment(session.id), keys.history(session.id)]
+    expected = "" if commit.before is None else str(commit.before.session.version)
+    record, payment = "", ""
+    if commit.changes_record:
+        record = _encode(session)
+        if commit.before is None or commit.before.payment.changes != commit.after.payment.changes:
+            payment = payments.encode(commit.after.payment)
+    message = f"{session.id} {session.version}"
+    values: list[Any] = [expected, session.version, record, payment, keys.CHANGES, message]
+    for decision in commit.decisions:
+        values += [decision.key, _encode_decision(decision)]
+    return "commit", where, values
+
+
+def _encode(session: PaymentSession) -> str:
+    record = {
+        "id": session.id,
+        "provider": session.provider_id,
+        "amount": session.amount,
+        "currency": session.currency_code,
+        "created": to_micros(session.created_at),
+        "updated": to_micros(session.updated_at),
+        "key": session.idempotency_key,
+        "cart": session.cart_id,
+        "selected": session.is_selected,
+        "initiated": session.is_initiated,
+        "data": dict(session.data),
+        "authorized": session.payment_authorized_at and to_micros(session.payment_authorized_at),
+        "authorized_amount": session.authorized_amount,
+        "claim": _encode_claim(session.claim),
+        "own_claim": _encode_claim(session.own_claim),
+        "version": session.version,
+    }
+    return json.dumps({k: v for k, v in record.items() if v is not None}, separators=(",", ":"))
+
+
+def _decode(raw: bytes | str) -> PaymentSession:
+    record = json.loads(raw)
+    authorized = record.get("authorized")
+    return PaymentSession(
+        id=record["id"],
+        provider_id=record["provider"],
+        amount=record["amount"],
+        currency_code=record["currency"],
+        created_at=from_micros(record["created"]),
+        updated_at=from_micros(record["updated"]),
+        idempotency_key=record["key"],
+        cart_id=record.get("cart"),
+        is_selected=record.get("selected"),
+        is_initiated=record["initiated"],
+        data=record["data"],
+        payment_authorized_at=None if authorized is None else from_micros(authorized),
+        authorized_amount=record.get("authorized_amount"),
+        claim=_decode_claim(record.get("claim")),
+        own_claim=_decode_claim(record.get("own_claim")),
+        version=record["version"],
+    )
+
+
+def _encode_claim(claim: Claim | None) -> list[Any] | None:
+    if claim is None:
+        return None
+    at = to_micros(claim.occurred_at)
+    return [claim.status, int(claim.strength), at, claim.event_id, claim.reason]
+
+
+def _decode_claim(raw: list[Any] | None) -> Claim | None:
+    if raw is None:
+        return None
+    status, strength, at, event_id, reason = raw
+    return Claim(SessionStatus(status), Strength(strength), from_micros(at), event_id, reason)
+
+
+def _encode_decision(decision: Decision) -> str:
+    values = [
+        decision.source,
+        decision.event_id,
+        decision.type,
+        decision.outcome,
+        decision.before,
+        decision.after,
+        to_micros(decision.occurred_at),
+        to_micros(decision.received_at),
+        to_micros(decision.decided_at),
+        decision.delivery_id,
+        decision.change,
+        decision.amount,
+        decision.currency,
+        decision.detail,
+    ]
+    return json.dumps(values, separators=(",", ":"))
+
+
+def _decode_decision(raw: bytes | str) -> Decision:
+    values = json.loads(raw)
+    return Decision(
+        source=values[0],
+        event_id=values[1],
+        type=values[2],
+        outcome=Outcome(values[3]),
+        before=SessionStatus(values[4]),
+        after=SessionStatus(values[5]),
+        occurred_at=from_micros(values[6]),
+        received_at=from_micros(values[7]),
+        decided_at=from_micros(values[8]),
+        delivery_id=values[9],
+        change=ChangeKind(values[10]) if values[10] else None,
+        amount=values[11],
+        currency=values[12],
+        detail=values[13],
+    )

@@ -1,0 +1,45 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.store import keys
+from gateway.store.keys import DeliveryState
+
+
+def tag(key: str) -> str:
+    return re.search(r"\{(.+?)\}", key)[1]
+
+
+def test_all_keys_of_a_session_share_a_tag():
+    made = [keys.session("ps_1"), keys.history("ps_1"), keys.payment("ps_1")]
+
+    assert {"ps_1"} == {tag(key) for key in made}
+
+
+def test_all_keys_of_a_shard_share_a_tag():
+    delivery_id = keys.delivery_id("stripe", b"evt", 16)
+    shard = keys.shard_of(delivery_id)
+    made = [keys.delivery(delivery_id), keys.inbox(shard), keys.wake(shard)]
+    made += [keys.deliveries(shard, state) for state in DeliveryState]
+
+    assert {str(shard)} == {tag(key) for key in made}
+
+
+@given(st.text(), st.binary(), st.integers(1, keys.MAX_SHARDS))
+def test_delivery_id_names_a_shard_that_exists(provider, key, shards):
+    delivery_id = keys.delivery_id(provider, key, shards)
+
+    assert keys.is_delivery_id(delivery_id)
+    assert keys.shard_of(delivery_id) in range(shards)
+
+
+def test_delivery_id_differs_between_instances():
+    assert keys.delivery_id("stripe", b"evt", 4) != keys.delivery_id("stripe-eu", b"evt", 4)
+
+
+@pytest.mark.parametrize("text", ["", "dlv_", "dlv_zz" + "0" * 32, "dlv_00" + "0" * 33, "x"])
+def test_shard_of_refuses_what_is_no_delivery_id(text):
+    with pytest.raises(ValueError, match="not a delivery id"):
+        keys.shard_of(text)
