@@ -1,0 +1,1 @@
+"""Payment providers: pure functions from bytes, secrets and a time to payment events."""

@@ -1,0 +1,113 @@
+"""The whole contract of an adapter. Everything here is pure: `jobs` performs what needs I/O.
+
+Whatever bytes come in, the only exception that leaves an adapter is `Rejected`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Generic, Protocol, TypeVar
+
+from gateway.domain.errors import Cause, Rejected
+from gateway.domain.events import Delivery, PaymentEvent
+from providers.meanings import Meaning
+
+C = TypeVar("C")
+C_contra = TypeVar("C_contra", contravariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The delivery is genuine, and which secret said so (its label, never its value).
+
+    `settled` False means "not yet": the delivery is kept, and `settle` asks the provider's API
+    before anything is applied.
+    """
+
+    secret: str = ""
+    settled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the provider wants to be answered."""
+
+    status: int = 200
+    body: str = ""
+    content_type: str = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRequest:
+    """A call to the provider's API. The host comes from configuration, never from a delivery."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiAnswer:
+    """What the provider's API answered. Answers of 429 and 5xx never get here: they are retried."""
+
+    status: int
+    body: bytes = field(repr=False)
+
+
+Settlement = Generator[ApiRequest, ApiAnswer, Iterable[PaymentEvent]]
+"""Yields the calls to make, is sent their answers, and returns the events."""
+
+
+class Scheme(Protocol[C_contra]):
+    """How deliveries of one family are verified, and signed for tests, simulator and load."""
+
+    def verify(self, delivery: Delivery, config: C_contra) -> Verified:
+        """Raises Rejected. Tries every live secret; judges times by `delivery.received_at`."""
+        ...
+
+    def sign(self, delivery: Delivery, config: C_contra) -> Delivery:
+        """The delivery as the provider would send it, signed with the first live secret."""
+        ...
+
+
+class Adapter(ABC, Generic[C]):
+    """One provider: data, and one or two small pure functions. `C` is its configuration.
+
+    `Config` is a frozen dataclass of what the operator supplies (see `providers.configuration`).
+    The first line of its module names the provider's page.
+    """
+
+    id: ClassVar[str]
+    Config: type[C]
+    scheme: Scheme[C]
+    reply: ClassVar[Reply] = Reply()
+    refusal_status: ClassVar[int] = 400
+    # Headers whose values are secrets themselves (static tokens): they are not stored.
+    secret_headers: ClassVar[tuple[str, ...]] = ()
+    meanings: ClassVar[Mapping[str, Meaning]] = {}
+    # Words of no concern to a payment, by name or by family ("payout.*").
+    ignored: ClassVar[tuple[str, ...]] = ()
+    # The currencies whose minor unit the provider takes otherwise than ISO 4217: their decimals.
+    decimals: ClassVar[Mapping[str, int]] = {}
+
+    def key(self, delivery: Delivery, config: C) -> bytes | None:
+        """What makes two deliveries the same one; None: the same bytes may mean something new."""
+        return delivery.body
+
+    def handshake(self, delivery: Delivery, config: C) -> Reply | None:
+        """The answer to a probe or a challenge that is no delivery; None for everything else."""
+        return None
+
+    @abstractmethod
+    def read(self, delivery: Delivery, config: C) -> Iterable[PaymentEvent]:
+        """The events of a verified delivery. Raises Rejected(MALFORMED) if they cannot be read."""
+
+    def settle(self, delivery: Delivery, config: C) -> Settlement:
+        """The events of a delivery that `verify` left unsettled, from the provider's API."""
+        raise Rejected(Cause.UNVERIFIABLE, f"{self.id} has no API to ask")
+        yield
+
+    def verify(self, delivery: Delivery, config: C) -> Verified:
+        """Raises Rejected. Override where the scheme alone cannot say whether it is settled."""
+        return self.scheme.verify(delivery, config)
