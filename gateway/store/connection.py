@@ -41,6 +41,17 @@ def worker_client(url: str) -> Redis:
     )
 
 
+def listening_client(url: str) -> Redis:
+    """For a subscription: waits for long, but probes a connection that has fallen silent."""
+    return Redis.from_url(
+        url,
+        socket_timeout=WORKER_TIMEOUT,
+        socket_connect_timeout=WORKER_TIMEOUT,
+        health_check_interval=5,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
 def queue_client(url: str) -> Redis:
     """For RQ's workers, which change their pool's timeouts: never share it with other code."""
     return Redis.from_url(url)

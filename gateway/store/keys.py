@@ -42,6 +42,22 @@ def cart_snapshot(session_id: str) -> str:
     return f"session:{{{session_id}}}:cart"
 
 
+def cart(cart_id: str) -> str:
+    return f"cart:{{{cart_id}}}"
+
+
+def collection(collection_id: str) -> str:
+    return f"collection:{{{collection_id}}}"
+
+
+def sessions_by(provider_id: str, status: str) -> str:
+    return f"sessions:{{{provider_id}}}:{status}"
+
+
+def idempotency(owner: str, key: str) -> str:
+    return f"idempotency:{{{owner}:{key}}}"
+
+
 def external(provider_id: str, external_id: str) -> str:
     return f"external:{{{provider_id}:{external_id}}}"
 
@@ -91,6 +107,9 @@ def rejected(provider_id: str) -> str:
 def token(digest: str) -> str:
     return f"token:{{{digest}}}"
 
+
+EXPIRING = "sessions:expiring"
+"""Sorted set of the sessions that expire, by the time at which they do."""
 
 TOKENS = "tokens"
 """Set of the digests of all tokens, for listing them."""

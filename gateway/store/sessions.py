@@ -1,6 +1,5 @@
 """Sessions, their payments and their histories, and the indexes that find them."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +8,10 @@ from typing import Any
 from redis import Redis
 
 from gateway.domain.errors import Conflict, NotFound
-from gateway.domain.events import ChangeKind, SessionStatus
 from gateway.domain.history import Decision
-from gateway.domain.sessions import Claim, Outcome, PaymentSession, Record, Strength
-from gateway.store import keys, payments
+from gateway.domain.sessions import PaymentSession, Record
+from gateway.store import keys, payments, records
 from gateway.store.connection import Call, call_many, guarded
-from gateway.store.times import from_micros, to_micros
 
 SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -73,17 +70,25 @@ class Sessions:
         raw = guarded(self._client.hget, keys.session(session_id), "record")
         if not raw:
             raise NotFound(f"There is no session {session_id}.")
-        return _decode(raw)
+        return records.decode(raw)
 
-    def get_unless(self, session_id: str, version: int | None) -> PaymentSession | None:
-        """The session, or None if it is still at `version`: an unchanged poll reads no record.
+    def exists(self, session_id: str) -> bool:
+        return bool(guarded(self._client.exists, keys.session(session_id)))
 
-        Raises NotFound.
-        """
-        current: Any = guarded(self._client.hget, keys.session(session_id), "version")
-        if version is not None and current is not None and int(current) == version:
-            return None
-        return self.get(session_id)
+    def peek(self, session_id: str) -> tuple[int, str | None]:
+        """The version and the cart: all that an unchanged poll needs. Raises NotFound."""
+        found: Any = guarded(self._client.hmget, keys.session(session_id), ["version", "cart"])
+        version, cart_id = found
+        if version is None:
+            raise NotFound(f"There is no session {session_id}.")
+        return int(version), cart_id.decode() if cart_id else None
+
+    def get_many(self, session_ids: Sequence[str]) -> list[PaymentSession | None]:
+        """Sessions in one round trip; None where there is none."""
+        pipeline = self._client.pipeline(transaction=False)
+        for session_id in session_ids:
+            pipeline.hget(keys.session(session_id), "record")
+        return [records.decode(raw) if raw else None for raw in guarded(pipeline.execute)]
 
     def load(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[Loaded | None]:
         """Records by session id, and which of the given decisions they know; one round trip."""
@@ -100,7 +105,7 @@ class Sessions:
             if not record:
                 loaded.append(None)
                 continue
-            session = _decode(record)
+            session = records.decode(record)
             told = zip(decision_keys, decisions[1:], strict=True)
             known = frozenset(key for key, decision in told if decision is not None)
             loaded.append(Loaded(Record(session, payments.decode(session, payment)), known))
@@ -153,7 +158,9 @@ class Sessions:
     def history(self, session_id: str) -> list[Decision]:
         """All decisions about a session, in the order in which they were taken."""
         raw = guarded(self._client.hvals, keys.history(session_id))
-        return sorted(map(_decode_decision, raw), key=lambda d: (d.decided_at, d.occurred_at))
+        return sorted(
+            map(records.decode_decision, raw), key=lambda d: (d.decided_at, d.occurred_at)
+        )
 
     def park(self, delivery_id: str, lookups: Sequence[Lookup]) -> None:
         """Lets a delivery wait for its sessions. Look for them once more after calling this."""
@@ -190,110 +197,13 @@ def _commit_call(commit: Commit) -> Call:
     expected = "" if commit.before is None else str(commit.before.session.version)
     record, payment = "", ""
     if commit.changes_record:
-        record = _encode(session)
+        record = records.encode(session)
         if commit.before is None or commit.before.payment.changes != commit.after.payment.changes:
             payment = payments.encode(commit.after.payment)
     message = f"{session.id} {session.version}"
+    cart_id = session.cart_id if commit.before is None else None
     values: list[Any] = [expected, session.version, record, payment, keys.CHANGES, message]
+    values.append(cart_id or "")
     for decision in commit.decisions:
-        values += [decision.key, _encode_decision(decision)]
+        values += [decision.key, records.encode_decision(decision)]
     return "commit", where, values
-
-
-def _encode(session: PaymentSession) -> str:
-    record = {
-        "id": session.id,
-        "provider": session.provider_id,
-        "amount": session.amount,
-        "currency": session.currency_code,
-        "created": to_micros(session.created_at),
-        "updated": to_micros(session.updated_at),
-        "key": session.idempotency_key,
-        "cart": session.cart_id,
-        "selected": session.is_selected,
-        "initiated": session.is_initiated,
-        "data": dict(session.data),
-        "authorized": session.payment_authorized_at and to_micros(session.payment_authorized_at),
-        "authorized_amount": session.authorized_amount,
-        "claim": _encode_claim(session.claim),
-        "own_claim": _encode_claim(session.own_claim),
-        "version": session.version,
-    }
-    return json.dumps({k: v for k, v in record.items() if v is not None}, separators=(",", ":"))
-
-
-def _decode(raw: bytes | str) -> PaymentSession:
-    record = json.loads(raw)
-    authorized = record.get("authorized")
-    return PaymentSession(
-        id=record["id"],
-        provider_id=record["provider"],
-        amount=record["amount"],
-        currency_code=record["currency"],
-        created_at=from_micros(record["created"]),
-        updated_at=from_micros(record["updated"]),
-        idempotency_key=record["key"],
-        cart_id=record.get("cart"),
-        is_selected=record.get("selected"),
-        is_initiated=record["initiated"],
-        data=record["data"],
-        payment_authorized_at=None if authorized is None else from_micros(authorized),
-        authorized_amount=record.get("authorized_amount"),
-        claim=_decode_claim(record.get("claim")),
-        own_claim=_decode_claim(record.get("own_claim")),
-        version=record["version"],
-    )
-
-
-def _encode_claim(claim: Claim | None) -> list[Any] | None:
-    if claim is None:
-        return None
-    at = to_micros(claim.occurred_at)
-    return [claim.status, int(claim.strength), at, claim.event_id, claim.reason]
-
-
-def _decode_claim(raw: list[Any] | None) -> Claim | None:
-    if raw is None:
-        return None
-    status, strength, at, event_id, reason = raw
-    return Claim(SessionStatus(status), Strength(strength), from_micros(at), event_id, reason)
-
-
-def _encode_decision(decision: Decision) -> str:
-    values = [
-        decision.source,
-        decision.event_id,
-        decision.type,
-        decision.outcome,
-        decision.before,
-        decision.after,
-        to_micros(decision.occurred_at),
-        to_micros(decision.received_at),
-        to_micros(decision.decided_at),
-        decision.delivery_id,
-        decision.change,
-        decision.amount,
-        decision.currency,
-        decision.detail,
-    ]
-    return json.dumps(values, separators=(",", ":"))
-
-
-def _decode_decision(raw: bytes | str) -> Decision:
-    values = json.loads(raw)
-    return Decision(
-        source=values[0],
-        event_id=values[1],
-        type=values[2],
-        outcome=Outcome(values[3]),
-        before=SessionStatus(values[4]),
-        after=SessionStatus(values[5]),
-        occurred_at=from_micros(values[6]),
-        received_at=from_micros(values[7]),
-        decided_at=from_micros(values[8]),
-        delivery_id=values[9],
-        change=ChangeKind(values[10]) if values[10] else None,
-        amount=values[11],
-        currency=values[12],
-        detail=values[13],
-    )

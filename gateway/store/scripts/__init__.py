@@ -11,7 +11,17 @@ from importlib.resources import files
 from redis import Redis
 from redis.exceptions import ResponseError
 
-FUNCTIONS = ("append", "finish", "requeue", "commit")
+FUNCTIONS = (
+    "append",
+    "finish",
+    "requeue",
+    "commit",
+    "claim_place",
+    "leave_place",
+    "select_place",
+    "replace_record",
+    "list_session",
+)
 
 
 @cache

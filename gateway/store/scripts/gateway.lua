@@ -57,16 +57,73 @@ end
 
 -- Writes a session, its payment and its history if the session is still at the version that the
 -- decision was taken on ('' means: it must not exist). An empty record writes history only.
+-- The cart stands beside the record, so that a poll knows it without reading the record.
 -- KEYS session, payment, history   ARGV expected version, new version, record, payment,
--- channel, message, history key, decision, ...
+-- channel, message, cart, history key, decision, ...
 local function commit(keys, args)
   if args[3] ~= '' then
     local version = redis.call('HGET', keys[1], 'version') or ''
     if version ~= args[1] then return 0 end
     redis.call('HSET', keys[1], 'version', args[2], 'record', args[3])
+    if args[7] ~= '' then redis.call('HSET', keys[1], 'cart', args[7]) end
     if args[4] ~= '' then redis.call('SET', keys[2], args[4]) end
   end
-  if #args > 6 then redis.call('HSET', keys[3], unpack(args, 7)) end
+  if #args > 7 then redis.call('HSET', keys[3], unpack(args, 8)) end
   if args[3] ~= '' then redis.call('PUBLISH', args[5], args[6]) end
+  return 1
+end
+
+-- Takes a cart's place for a provider: one session a cart and provider. A place holds the session's
+-- id and the time of the claim. Gives what holds the place now; '' once it is ours.
+-- KEYS cart   ARGV place, id, claim, the stale claim that may be replaced
+local function claim_place(keys, args)
+  local holder = redis.call('HGET', keys[1], args[1]) or ''
+  local id = string.match(holder, '^%S*')
+  if holder ~= '' and holder ~= args[4] and id ~= args[2] then return holder end
+  redis.call('HSET', keys[1], args[1], args[3])
+  if holder ~= '' and id ~= args[2] and redis.call('HGET', keys[1], 'selected') == id then
+    redis.call('HDEL', keys[1], 'selected')
+  end
+  return ''
+end
+
+-- Gives a cart's place back, if the session still holds it.
+-- KEYS cart   ARGV place, id
+local function leave_place(keys, args)
+  local holder = redis.call('HGET', keys[1], args[1]) or ''
+  if string.match(holder, '^%S*') ~= args[2] then return 0 end
+  redis.call('HDEL', keys[1], args[1])
+  if redis.call('HGET', keys[1], 'selected') == args[2] then redis.call('HDEL', keys[1], 'selected') end
+  return 1
+end
+
+-- Selects the session that holds a place of the cart: at most one is, whoever else selects.
+-- Tells who listens about the two sessions that it concerns.
+-- KEYS cart   ARGV place, id, channel
+local function select_place(keys, args)
+  local holder = redis.call('HGET', keys[1], args[1]) or ''
+  if string.match(holder, '^%S*') ~= args[2] then return 0 end
+  local before = redis.call('HGET', keys[1], 'selected')
+  redis.call('HSET', keys[1], 'selected', args[2])
+  if before ~= args[2] then
+    redis.call('PUBLISH', args[3], args[2] .. ' selected')
+    if before then redis.call('PUBLISH', args[3], before .. ' selected') end
+  end
+  return 1
+end
+
+-- Writes a record that is still at the version that it was read at ('' means: not there).
+-- KEYS record   ARGV expected version, new version, record
+local function replace_record(keys, args)
+  if (redis.call('HGET', keys[1], 'version') or '') ~= args[1] then return 0 end
+  redis.call('HSET', keys[1], 'version', args[2], 'record', args[3])
+  return 1
+end
+
+-- Lists a session under its status and under no other.
+-- KEYS the list of its status, the lists of the others...   ARGV session id, time (microseconds)
+local function list_session(keys, args)
+  redis.call('ZADD', keys[1], args[2], args[1])
+  unlist(keys, 1, args[1])
   return 1
 end

@@ -1,0 +1,235 @@
+"""Settings: read once from the environment, checked whole, frozen.
+
+The only module that touches `os.environ`. Every fault is reported at once, with the variable's
+name. A variable `X_FILE` names a file that holds the value of `X` (mounted secrets).
+"""
+
+import dataclasses
+import json
+import os
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+
+from gateway.domain.errors import ConfigurationError
+from gateway.store.keys import MAX_SHARDS
+from providers import configuration, registry
+from providers.registry import Instance
+
+PREFIX = "GATEWAY_"
+# What the command line's clients read: no setting of the gateway, and no mistake either.
+_CLIENT = frozenset({"URL", "TOKEN"})
+_STORE_SCHEMES = ("redis://", "rediss://", "unix://")
+
+
+class Face(StrEnum):
+    """What a web process serves: the public webhooks, the private API, or both."""
+
+    WEBHOOKS = "webhooks"
+    API = "api"
+
+
+class LogFormat(StrEnum):
+    JSON = "json"
+    CONSOLE = "console"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole configuration. `max_body` in bytes; URLs may hold passwords."""
+
+    store_url: str = field(repr=False)
+    queue_url: str = field(repr=False)
+    shards: int = 1
+    faces: frozenset[Face] = frozenset(Face)
+    max_body: int = 256 * 1024
+    log_format: LogFormat = LogFormat.JSON
+    instances: Mapping[str, Instance] = field(default_factory=dict)
+
+
+def _store_url(value: str) -> None:
+    if not value.startswith(_STORE_SCHEMES):
+        raise ValidationError(f"must begin with one of {', '.join(_STORE_SCHEMES)}")
+
+
+class _Variables(Schema):
+    """The gateway's own variables, without their prefix; providers' are read separately."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    STORE_URL = fields.String(required=True, validate=_store_url)
+    QUEUE_URL = fields.String(validate=_store_url)
+    SHARDS = fields.Integer(load_default=1, validate=validate.Range(1, MAX_SHARDS))
+    FACES = fields.String(load_default="webhooks,api")
+    MAX_BODY = fields.Integer(load_default=256 * 1024, validate=validate.Range(1024, 2**24))
+    LOG_FORMAT = fields.Enum(LogFormat, by_value=True, load_default=LogFormat.JSON)
+    INSTANCES = fields.String(load_default="")
+
+
+def from_environment() -> Settings:
+    """The settings of this process. Raises ConfigurationError."""
+    return load(os.environ)
+
+
+def environment() -> dict[str, str]:
+    """A copy of this process's environment, for its children's."""
+    return dict(os.environ)
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """The settings in `environ`. Raises ConfigurationError, which lists all faults."""
+    faults: list[str] = []
+    variables = _with_files(environ, faults)
+    try:
+        own = _Variables().load(variables)
+    except ValidationError as error:
+        faults += [_fault(name, told) for name, told in _messages(error)]
+        own = error.valid_data if isinstance(error.valid_data, dict) else {}
+    faces = _faces(own.get("FACES", ""), faults)
+    names = _instance_names(own.get("INSTANCES", ""), faults)
+    instances = _instances(names, variables, faults)
+    faults += _unknown(variables, names)
+    if faults:
+        raise ConfigurationError(faults)
+    return Settings(
+        store_url=own["STORE_URL"],
+        queue_url=own.get("QUEUE_URL", own["STORE_URL"]),
+        shards=own["SHARDS"],
+        faces=faces,
+        max_body=own["MAX_BODY"],
+        log_format=own["LOG_FORMAT"],
+        instances=instances,
+    )
+
+
+def instance_prefix(name: str) -> str:
+    """What the variables of a provider instance begin with: `GATEWAY_STRIPE_EU_` for stripe-eu."""
+    return f"{PREFIX}{name.upper().replace('-', '_')}_"
+
+
+def _with_files(environ: Mapping[str, str], faults: list[str]) -> dict[str, str]:
+    """Our variables without the prefix, with those read that are in files."""
+    ours = {k.removeprefix(PREFIX): v for k, v in environ.items() if k.startswith(PREFIX)}
+    for name in [name for name in ours if name.endswith("_FILE")]:
+        path = Path(ours.pop(name))
+        try:
+            ours[name.removesuffix("_FILE")] = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            faults.append(f"{PREFIX}{name}: cannot read the file ({type(error).__name__})")
+    return ours
+
+
+def _faces(text: str, faults: list[str]) -> frozenset[Face]:
+    try:
+        return frozenset(Face(item.strip()) for item in text.split(",") if item.strip())
+    except ValueError:
+        faults.append(f"{PREFIX}FACES: must be a list of {', '.join(Face)}")
+        return frozenset()
+
+
+def _instance_names(text: str, faults: list[str]) -> dict[str, str]:
+    """Instance name → adapter id: each adapter under its own name, and the further accounts."""
+    known = registry.adapter_ids()
+    names = {adapter_id: adapter_id for adapter_id in known}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        name, _, adapter_id = (part.strip() for part in item.partition("="))
+        if adapter_id not in known:
+            faults.append(
+                f"{PREFIX}INSTANCES: {item!r} must be NAME=ADAPTER, the adapter one of "
+                f"{', '.join(known)}"
+            )
+        else:
+            names[name] = adapter_id
+    return names
+
+
+def _instances(
+    names: Mapping[str, str], variables: Mapping[str, str], faults: list[str]
+) -> dict[str, Instance]:
+    instances = {}
+    for name, given in _by_instance(names, variables).items():
+        adapter = registry.adapter(names[name])
+        livemode = _livemode(given.pop("live", None), name, faults)
+        hints = typing.get_type_hints(adapter.Config)
+        raw = {key: _plain(text, hints.get(key)) for key, text in given.items()}
+        try:
+            config = configuration.load(adapter.Config, raw)
+        except ValidationError as error:
+            prefix = instance_prefix(name).removeprefix(PREFIX)
+            faults += [_fault(f"{prefix}{key.upper()}", told) for key, told in _messages(error)]
+        else:
+            instances[name] = Instance(name, adapter, config, livemode)
+    return instances
+
+
+def _by_instance(
+    names: Mapping[str, str], variables: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """The provider variables, each given to the instance with the longest fitting name."""
+    found: dict[str, dict[str, str]] = {}
+    for variable, value in variables.items():
+        name = _owner(names, variable)
+        if name is not None:
+            key = f"{PREFIX}{variable}".removeprefix(instance_prefix(name)).lower()
+            found.setdefault(name, {})[key] = value
+    return found
+
+
+def _owner(names: Mapping[str, str], variable: str) -> str | None:
+    fitting = [n for n in names if f"{PREFIX}{variable}".startswith(instance_prefix(n))]
+    return max(fitting, key=len, default=None)
+
+
+def _livemode(text: str | None, name: str, faults: list[str]) -> bool | None:
+    if text is None:
+        return None
+    if text.lower() not in ("true", "false"):
+        faults.append(f"{instance_prefix(name)}LIVE: must be true or false")
+    return text.lower() == "true"
+
+
+def _plain(text: str, hint: Any) -> Any:
+    """A variable's text as a JSON value: written as JSON, or as a list with commas."""
+    if text.startswith(("[", "{")):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    if typing.get_origin(hint) is tuple:
+        return [item.strip() for item in text.split(",") if item.strip()]
+    return text
+
+
+def _unknown(variables: Mapping[str, str], names: Mapping[str, str]) -> list[str]:
+    """A misspelt variable would be a setting that silently does not hold."""
+    own = _CLIENT.union(_Variables().fields)
+    strange = [v for v in variables if v not in own and _owner(names, v) is None]
+    return [f"{PREFIX}{name}: there is no such setting" for name in sorted(strange)]
+
+
+def _messages(error: ValidationError) -> list[tuple[str, Any]]:
+    return sorted(error.messages.items()) if isinstance(error.messages, dict) else []
+
+
+def _fault(name: str, messages: Any) -> str:
+    text = json.dumps(messages) if isinstance(messages, dict) else " ".join(map(str, messages))
+    return f"{PREFIX}{name}: {text}"
+
+
+def describe(settings: Settings) -> dict[str, str]:
+    """The settings as an operator may see them: secrets and passwords stay out."""
+    shown = {
+        item.name: str(getattr(settings, item.name))
+        for item in dataclasses.fields(settings)
+        if item.repr and item.name != "instances"
+    }
+    return shown | {
+        "faces": ", ".join(sorted(settings.faces)),
+        "instances": ", ".join(sorted(settings.instances)) or "none",
+    }

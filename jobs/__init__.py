@@ -1,0 +1,1 @@
+"""RQ jobs: applying what webhooks say, and keeping promises when processes die."""

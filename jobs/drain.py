@@ -1,0 +1,173 @@
+"""The drain: takes a shard's deliveries in batches and applies them.
+
+The wake flag says "somebody looks after this shard". A drain renews it while it works, and clears
+it *before* its last look: an arrival either was seen by that look, or wakes the shard again.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from structlog import get_logger
+
+from gateway.domain.errors import Cause, Rejected, StoreUnavailable
+from gateway.domain.events import PaymentEvent
+from gateway.store.inbox import WAKE_TTL, Entry, StoredDelivery
+from gateway.store.keys import DeliveryState
+from jobs.apply import Result, apply_events
+from jobs.runtime import Runtime, runtime, stopping
+
+BATCH = 256
+# A worker has other things to do as well; what is left is woken again.
+BUDGET = timedelta(seconds=5)
+# While no other job waits, a drain stays for what may come: that saves RQ's overhead.
+LINGER = timedelta(seconds=2)
+_SLICE = timedelta(milliseconds=100)
+_NO_WAIT = timedelta(0)
+# How long an entry may be held before its drain counts as dead. Longer than a batch takes, and if
+# not, no harm is done: applying twice is applying once.
+OVERDUE = timedelta(seconds=4)
+MAX_TRIES = 8
+
+log = get_logger()
+
+
+def drain(shard: int) -> None:
+    """RQ job: applies what a shard's inbox holds."""
+    Drain(runtime(), shard).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """An entry, its delivery, and the events in it or the reason why there are none."""
+
+    entry: Entry
+    stored: StoredDelivery
+    events: tuple[PaymentEvent, ...] = ()
+    result: Result | None = None
+
+
+class Drain:
+    """One run over one shard."""
+
+    def __init__(self, runtime: Runtime, shard: int) -> None:
+        self._runtime = runtime
+        self._shard = shard
+        self._renewed = -math.inf
+
+    def run(self, budget: timedelta = BUDGET, linger: timedelta = LINGER) -> None:
+        """Works until nothing has come for `linger`, another job waits, or `budget` is spent."""
+        inbox = self._runtime.inbox
+        end = time.monotonic() + budget.total_seconds()
+        self._renew_wake()
+        self._take_over()
+        idle_since = time.monotonic()
+        while time.monotonic() < end and not stopping.is_set():
+            if self._work_on(inbox.claim(self._shard, BATCH, _SLICE)):
+                idle_since = time.monotonic()
+            elif self._should_go(time.monotonic() - idle_since, linger):
+                break
+            self._renew_wake()
+        self._leave()
+
+    def _should_go(self, idle: float, linger: timedelta) -> bool:
+        return idle > linger.total_seconds() or not self._runtime.queue.is_idle()
+
+    def _renew_wake(self) -> None:
+        """Says that the shard is looked after; often enough, not at every turn."""
+        if time.monotonic() - self._renewed > WAKE_TTL.total_seconds() / 4:
+            self._renewed = time.monotonic()
+            self._runtime.inbox.renew_wake(self._shard)
+
+    def _leave(self) -> None:
+        inbox = self._runtime.inbox
+        inbox.clear_wake(self._shard)
+        if self._work_on(inbox.claim(self._shard, BATCH, _NO_WAIT)):
+            inbox.renew_wake(self._shard)
+            self._runtime.queue.wake(self._shard)
+
+    def _work_on(self, entries: Sequence[Entry]) -> bool:
+        if not entries:
+            return False
+        if len(entries) == BATCH and self._runtime.queue.is_idle():
+            # There is more than one drain can take at once: an idle worker may help.
+            self._runtime.queue.wake(self._shard)
+        self._apply(entries)
+        return True
+
+    def _take_over(self) -> None:
+        """Finishes what dead drains hold, one at a time: one of them may be what killed them."""
+        inbox = self._runtime.inbox
+        for stream_id, tries in inbox.overdue(self._shard, OVERDUE, BATCH):
+            entry = inbox.take_over(self._shard, stream_id, OVERDUE)
+            if entry is None:
+                continue
+            if tries >= MAX_TRIES:
+                notes = (f"given up after {tries} tries; see the worker's log, then requeue it",)
+                self._finish([(entry, None, Result(DeliveryState.DEAD, notes))])
+            else:
+                self._apply([entry])
+
+    def _apply(self, entries: Sequence[Entry]) -> None:
+        """Applies a batch; if that fails, each alone, so that one bad delivery harms no other."""
+        try:
+            self._apply_batch(entries)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            if len(entries) == 1:
+                # It stays in the inbox and is taken over later, up to MAX_TRIES times.
+                log.exception("delivery_failed", delivery=entries[0].delivery_id)
+                return
+            for entry in entries:
+                self._apply([entry])
+
+    def _apply_batch(self, entries: Sequence[Entry]) -> None:
+        loaded = self._runtime.inbox.load([entry.delivery_id for entry in entries])
+        work = [
+            self._read(entry, stored)
+            for entry, stored in zip(entries, loaded, strict=True)
+            if stored is not None
+        ]
+        readable = [item for item in work if item.result is None]
+        results = iter(apply_events(self._runtime, [(i.stored, i.events) for i in readable]))
+        done = [(i.entry, i.stored, i.result or next(results)) for i in work]
+        gone = DeliveryState.DEAD, ("it is no longer in the store",)
+        lost = [e for e, s in zip(entries, loaded, strict=True) if s is None]
+        self._finish([*done, *((entry, None, Result(*gone)) for entry in lost)])
+        for item in work:
+            if item.result and item.result.state is DeliveryState.UNSETTLED:
+                self._runtime.queue.settle(item.stored.id)
+
+    def _read(self, entry: Entry, stored: StoredDelivery) -> _Work:
+        instance = self._runtime.instances.get(stored.delivery.provider_id)
+        if instance is None:
+            notes = (f"{Cause.NOT_CONFIGURED}: configure the provider again, then requeue it",)
+            return _Work(entry, stored, result=Result(DeliveryState.DEAD, notes))
+        if not stored.settled:
+            notes = ("the provider's API is asked before anything is applied",)
+            return _Work(entry, stored, result=Result(DeliveryState.UNSETTLED, notes))
+        try:
+            events = tuple(instance.adapter.read(stored.delivery, instance.config))
+        except Rejected as error:
+            # The provider would only repeat it: it is kept, and replayed once it can be read.
+            return _Work(entry, stored, result=Result(DeliveryState.DEAD, (str(error),)))
+        return _Work(entry, stored, events)
+
+    def _finish(self, done: Sequence[tuple[Entry, StoredDelivery | None, Result]]) -> None:
+        now = self._runtime.clock()
+        finished = [
+            result.ended(entry, now, stored.delivery.body if stored else None)
+            for entry, stored, result in done
+        ]
+        self._runtime.inbox.finish(self._shard, finished)
+        for entry, stored, result in done:
+            log.info(
+                "delivery_finished",
+                delivery=entry.delivery_id,
+                provider=stored.delivery.provider_id if stored else None,
+                state=result.state.value,
+                notes=result.notes,
+            )

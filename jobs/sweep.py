@@ -1,0 +1,68 @@
+"""The sweep: finds what a lost wake-up, a killed process or a flushed queue left behind."""
+
+from contextlib import suppress
+from datetime import timedelta
+
+from gateway.domain.actions import Actor, expire
+from gateway.domain.errors import NotFound
+from gateway.store.inbox import RETENTION
+from gateway.store.keys import DeliveryState
+from jobs.acts import act
+from jobs.runtime import Runtime, runtime
+
+INTERVAL = 2
+"""Seconds between two sweeps."""
+# Longer than a settle that is under way takes.
+_SETTLE_AGAIN = timedelta(minutes=2)
+_PAGE = 200
+
+
+def sweep() -> None:
+    """RQ job, enqueued every INTERVAL seconds by the cron process."""
+    sweep_all(runtime())
+
+
+def sweep_all(runtime: Runtime) -> None:
+    """One pass over all shards; harmless at any time and any number of times."""
+    expire_due(runtime)
+    for shard in range(runtime.inbox.shards):
+        if runtime.inbox.needs_wake(shard):
+            runtime.queue.wake(shard)
+        _look_again_at_parked(runtime, shard)
+        _settle_again(runtime, shard)
+        runtime.inbox.forget_applied(shard, runtime.clock() - RETENTION)
+
+
+def expire_due(runtime: Runtime) -> None:
+    """Cancels open sessions whose time has come."""
+    actor = Actor("job:expiry", runtime.clock())
+    due = runtime.listings.due(actor.now, _PAGE)
+    for session_id in due:
+        with suppress(NotFound):
+            act(runtime, session_id, lambda record: expire(record, actor))
+    runtime.listings.forget_expiry(due)
+
+
+def _look_again_at_parked(runtime: Runtime, shard: int) -> None:
+    """Releases parked deliveries whose session came while whoever created it died."""
+    now = runtime.clock()
+    ids = runtime.inbox.oldest(shard, DeliveryState.PARKED, now, _PAGE)
+    waits = zip(ids, runtime.inbox.waits(ids), strict=True)
+    pairs = [(delivery_id, lookup) for delivery_id, lookups in waits for lookup in lookups]
+    found = runtime.sessions.find([lookup for _, lookup in pairs])
+    known = {delivery_id for (delivery_id, _), one in zip(pairs, found, strict=True) if one}
+    for delivery_id in known:
+        if runtime.inbox.requeue(delivery_id).wake_due:
+            runtime.queue.wake(shard)
+    # The others go to the end of the line, so that all get their turn.
+    others = [delivery_id for delivery_id in ids if delivery_id not in known]
+    runtime.inbox.touch(shard, DeliveryState.PARKED, others, now)
+
+
+def _settle_again(runtime: Runtime, shard: int) -> None:
+    """Enqueues settlements anew that have not ended: RQ may have lost their job."""
+    now = runtime.clock()
+    ids = runtime.inbox.oldest(shard, DeliveryState.UNSETTLED, now - _SETTLE_AGAIN, _PAGE)
+    for delivery_id in ids:
+        runtime.queue.settle(delivery_id)
+    runtime.inbox.touch(shard, DeliveryState.UNSETTLED, ids, now)

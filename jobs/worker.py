@@ -1,0 +1,105 @@
+"""The worker process: RQ's SimpleWorker with timers that find a dead colleague's job in seconds.
+
+    python -m jobs.worker
+
+Everything is correct on a stock `rq worker -S json gateway` too, if slower to recover.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from redis.exceptions import RedisError
+from rq import Queue, SimpleWorker
+from rq.job import Job
+from rq.serializers import JSONSerializer
+from structlog import get_logger
+
+from gateway.config import Settings, from_environment
+from gateway.domain.errors import ConfigurationError, GatewayError, StoreUnavailable
+from gateway.observe import configure_logging
+from gateway.store.connection import queue_client
+from jobs.queue import ALLOWED, JOB_TIMEOUT, QUEUE
+from jobs.runtime import runtime, stopping
+
+# An idle worker blocks for WORKER_TTL - 15 s, and only between jobs does it look for dead ones.
+WORKER_TTL = 20
+MAINTENANCE_INTERVAL = 5
+_OUTAGE_PAUSE = 0.5
+
+log = get_logger()
+
+
+class JobNotAllowed(GatewayError):
+    """The queue names a function that is no job of the gateway."""
+
+
+class AllowedJob(Job):
+    """A job that can only be one of ours: whoever writes the queue must not choose the code."""
+
+    @property
+    def func(self) -> Callable[..., Any] | None:
+        if self.func_name not in ALLOWED or self.instance is not None:
+            raise JobNotAllowed(
+                f"{self.func_name!r} is no job of the gateway: somebody else writes its queue."
+            )
+        found: Callable[..., Any] | None = super().func
+        return found
+
+
+class AllowedQueue(Queue):
+    """A queue whose jobs are AllowedJobs."""
+
+    job_class = AllowedJob
+
+
+class GatewayWorker(SimpleWorker):
+    """One job at a time in this process: the drain batches, so a fork a job would only cost."""
+
+    job_class = AllowedJob
+    queue_class = AllowedQueue
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs |= {"worker_ttl": WORKER_TTL, "maintenance_interval": MAINTENANCE_INTERVAL}
+        kwargs |= {"log_job_description": False, "serializer": JSONSerializer}
+        super().__init__(*args, **kwargs)
+
+    def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
+        # A SimpleWorker does not beat during a job: the TTL must exceed the longest one.
+        return JOB_TIMEOUT + 5
+
+    def request_stop(self, signum: Any, frame: Any) -> None:
+        stopping.set()
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]  # RQ's is untyped
+
+
+def work(settings: Settings) -> None:
+    """Works until it is asked to stop; an outage of the queue is waited for."""
+    while not stopping.is_set():
+        connection = queue_client(settings.queue_url)
+        try:
+            runtime().inbox.open()
+            queue = AllowedQueue(QUEUE, connection=connection, serializer=JSONSerializer)
+            worker = GatewayWorker([queue], connection=connection)
+            # The scheduler moves retries whose time has come; every worker offers to be the one.
+            worker.work(with_scheduler=True, logging_level="WARNING")
+        except (StoreUnavailable, RedisError, OSError) as error:
+            log.warning("worker_waits_for_the_store", error=type(error).__name__)
+            stopping.wait(_OUTAGE_PAUSE)
+        else:
+            return
+
+
+def main() -> int:
+    try:
+        settings = from_environment()
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - logging is configured by what is at fault
+        return 2
+    configure_logging(settings.log_format)
+    work(settings)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+import json
+
+import pytest
+import responses
+import toy
+from test_drain import create, drain, outcomes, state
+
+from gateway.domain.events import SessionStatus
+from gateway.domain.sessions import Outcome
+from gateway.store.keys import DeliveryState
+from jobs import settle as module
+from jobs.settle import MAX_ANSWER, Settlement, TryLater
+
+URL = f"{toy.API}/payments/1"
+
+
+@pytest.fixture
+def api():
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+@pytest.fixture
+def unsettled(runtime):
+    """The id of a delivery that waits for the provider's API."""
+    create(runtime)
+    delivery_id = toy.keep(runtime, ask=True)
+    drain(runtime)
+    return delivery_id
+
+
+def answer(*events):
+    return json.dumps({"events": list(events)})
+
+
+def notes(runtime, delivery_id):
+    return runtime.inbox.load([delivery_id])[0].notes
+
+
+def test_answer_of_the_api_is_applied(runtime, unsettled, api):
+    api.get(URL, body=answer(toy.told("e1")))
+    Settlement(runtime, unsettled).run()
+
+    assert SessionStatus.AUTHORIZED is runtime.sessions.get("ps_1").status
+    assert {"e1": Outcome.APPLIED} == outcomes(runtime)
+    assert DeliveryState.APPLIED is state(runtime, unsettled)
+    assert [] == runtime.inbox.listed(DeliveryState.UNSETTLED, 10)
+
+
+def test_settled_delivery_is_not_asked_about_again(runtime, unsettled, api):
+    api.get(URL, body=answer(toy.told("e1")))
+    Settlement(runtime, unsettled).run()
+    Settlement(runtime, unsettled).run()
+
+    assert 1 == len(api.calls)
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+def test_api_that_is_out_of_order_is_asked_later(runtime, unsettled, api, status):
+    api.get(URL, status=status)
+    with pytest.raises(TryLater, match=str(status)):
+        Settlement(runtime, unsettled).run()
+
+    assert DeliveryState.UNSETTLED is state(runtime, unsettled)
+
+
+def test_api_that_cannot_be_reached_is_asked_later(runtime, unsettled, api):
+    api.get(URL, body=ConnectionError("refused"))
+    with pytest.raises(TryLater, match="cannot be reached"):
+        Settlement(runtime, unsettled).run()
+
+
+def test_endless_answer_is_cut(runtime, unsettled, api):
+    api.get(URL, body=b"x" * (MAX_ANSWER + 1))
+    with pytest.raises(TryLater, match="more than"):
+        Settlement(runtime, unsettled).run()
+
+
+def test_redirect_is_not_followed(runtime, unsettled, api):
+    api.get(URL, status=302, headers={"Location": "https://elsewhere.example"}, body="no")
+    Settlement(runtime, unsettled).run()
+
+    assert 1 == len(api.calls)
+    assert DeliveryState.DEAD is state(runtime, unsettled)
+
+
+def test_payment_that_the_provider_does_not_know_is_dead(runtime, unsettled, api):
+    api.get(URL, status=404)
+    Settlement(runtime, unsettled).run()
+
+    assert DeliveryState.DEAD is state(runtime, unsettled)
+    assert ("unknown_payment: the provider does not know it",) == notes(runtime, unsettled)
+
+
+def test_job_outside_a_worker_gives_up_at_once(runtime, unsettled, api, monkeypatch):
+    monkeypatch.setattr(module, "runtime", lambda: runtime)
+    api.get(URL, status=503)
+    module.settle(unsettled)
+
+    assert DeliveryState.DEAD is state(runtime, unsettled)
+    assert "503" in notes(runtime, unsettled)[0]
+
+
+def test_answer_about_an_unknown_session_parks_the_delivery(runtime, api):
+    delivery_id = toy.keep(runtime, ask=True)
+    drain(runtime)
+    api.get(URL, body=answer(toy.told("e1")))
+    Settlement(runtime, delivery_id).run()
+    assert DeliveryState.PARKED is state(runtime, delivery_id)
+
+    create(runtime)
+    drain(runtime)
+    Settlement(runtime, delivery_id).run()
+
+    assert DeliveryState.APPLIED is state(runtime, delivery_id)

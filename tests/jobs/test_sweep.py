@@ -1,0 +1,87 @@
+from datetime import timedelta
+
+import toy
+from test_drain import create, drain, state
+
+from gateway.store.inbox import RETENTION
+from gateway.store.keys import DeliveryState
+from gateway.store.sessions import Lookup
+from jobs.parking import release
+from jobs.queue import DRAIN, SETTLE
+from jobs.sweep import sweep_all
+
+NOTHING = timedelta(0)
+
+
+def test_sweep_wakes_a_shard_whose_wake_up_was_lost(runtime, queued):
+    toy.keep(runtime, toy.told("e1"))
+    runtime.inbox.clear_wake(0)
+    sweep_all(runtime)
+
+    assert [(DRAIN, 0)] == queued()
+
+
+def test_sweep_wakes_a_shard_whose_drain_died(runtime, queued):
+    toy.keep(runtime, toy.told("e1"))
+    runtime.inbox.claim(0, 10, NOTHING)
+    runtime.inbox.clear_wake(0)
+    sweep_all(runtime)
+
+    assert [(DRAIN, 0)] == queued()
+
+
+def test_sweep_lets_a_shard_be_that_is_looked_after_or_empty(runtime, queued):
+    sweep_all(runtime)
+    toy.keep(runtime, toy.told("e1"))
+    sweep_all(runtime)
+
+    assert [] == queued()
+
+
+def test_sweep_releases_what_a_dead_creator_left_parked(runtime, monkeypatch):
+    delivery_id = toy.keep(runtime, toy.told("e1"))
+    drain(runtime)
+    monkeypatch.setattr("test_drain.release", lambda *_: None)
+    create(runtime)
+    sweep_all(runtime)
+    drain(runtime)
+
+    assert DeliveryState.APPLIED is state(runtime, delivery_id)
+
+
+def test_sweep_lets_be_what_has_no_session_yet(runtime, clock):
+    delivery_id = toy.keep(runtime, toy.told("e1"))
+    drain(runtime)
+    clock.advance(seconds=9)
+    sweep_all(runtime)
+
+    assert DeliveryState.PARKED is state(runtime, delivery_id)
+    assert 0 == runtime.inbox.backlog(0)
+
+
+def test_sweep_settles_again_what_the_queue_lost(runtime, queued, store, clock):
+    delivery_id = toy.keep(runtime, ask=True)
+    drain(runtime)
+    store.delete("rq:queue:gateway")
+    clock.advance(minutes=3)
+    sweep_all(runtime)
+    assert [(SETTLE, delivery_id)] == queued()
+
+    sweep_all(runtime)
+    assert [(SETTLE, delivery_id)] == queued()
+
+
+def test_sweep_forgets_applied_deliveries_that_have_expired(runtime, clock):
+    create(runtime)
+    toy.keep(runtime, toy.told("e1"))
+    drain(runtime)
+    clock.advance(seconds=RETENTION.total_seconds() + 1)
+    sweep_all(runtime)
+
+    assert [] == runtime.inbox.listed(DeliveryState.APPLIED, 10)
+
+
+def test_release_without_anything_parked_does_nothing(runtime, queued):
+
+    assert 0 == release(runtime, Lookup("toy", "pay", "ps_1"))
+    assert [] == queued()
