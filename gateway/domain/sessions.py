@@ -66,6 +66,7 @@ class Outcome(StrEnum):
     CURRENCY_MISMATCH = "currency_mismatch"
     WRONG_PROVIDER = "wrong_provider"
     WRONG_MODE = "wrong_mode"
+    SUPERSEDED = "superseded"
 
 
 QUARANTINED = frozenset({Outcome.AMOUNT_MISMATCH, Outcome.CURRENCY_MISMATCH})
@@ -77,7 +78,9 @@ class PaymentSession:
 
     `claim` is the winning one (None: pending since creation), `own_claim` our own cancel or
     expiry, kept beside it: an authorized session that has one needs a person to void it.
-    `version` counts the changes of the record.
+    A deleted or superseded session keeps its record, so that late webhooks of it stay visible.
+    Past `expires_at` an open session is canceled. `completed_at` is when a service took its
+    payment. `version` counts the changes of the record.
     """
 
     id: str
@@ -95,6 +98,10 @@ class PaymentSession:
     authorized_amount: int | None = None
     claim: Claim | None = None
     own_claim: Claim | None = None
+    expires_at: datetime | None = None
+    completed_at: datetime | None = None
+    deleted_at: datetime | None = None
+    superseded_by: str | None = None
     version: int = 0
 
     @property
@@ -109,6 +116,11 @@ class PaymentSession:
     def needs_void(self) -> bool:
         """The provider holds money for a session that we had ended ourselves."""
         return self.own_claim is not None and self.status is SessionStatus.AUTHORIZED
+
+    @property
+    def is_gone(self) -> bool:
+        """Deleted, or refreshed into another session: nothing but late webhooks concern it."""
+        return self.deleted_at is not None or self.superseded_by is not None
 
     @property
     def external_id(self) -> str | None:
@@ -150,12 +162,31 @@ class Verdict:
     before: SessionStatus
     after: SessionStatus
 
+    @property
+    def needs_person(self) -> bool:
+        """Money is in question: a mismatch, or an authorization of a session that is gone."""
+        held = self.after is SessionStatus.AUTHORIZED
+        return self.outcome in QUARANTINED or (self.outcome is Outcome.SUPERSEDED and held)
+
+
+def payment_id(session_id: str) -> str:
+    """The payment's id: the session's own ULID; a session id of another form is kept whole."""
+    if session_id.startswith("ps_"):
+        return f"pay_{session_id.removeprefix('ps_')}"
+    # No session id has a dot, so the two forms never meet.
+    return f"pay_.{session_id}"
+
+
+def session_id_of(payment_id: str) -> str:
+    """The session that a payment was promoted from; of no session, if it is no payment's id."""
+    found = payment_id.removeprefix("pay_")
+    return found.removeprefix(".") if found.startswith(".") else f"ps_{found}"
+
 
 def new_payment(session: PaymentSession) -> Payment:
     """The payment of a session before anything was told about it."""
-    ulid = session.id.rpartition("_")[2]
     return Payment(
-        id=f"pay_{ulid}",
+        id=payment_id(session.id),
         session_id=session.id,
         provider_id=session.provider_id,
         currency_code=session.currency_code,
@@ -181,10 +212,19 @@ def apply(
     return after, _verdict(record, after, refused or _outcome(record, after, event, known=known))
 
 
-def end_by_us(record: Record, *, reason: str, at: datetime, event_id: str) -> Record:
-    """The record after our own cancel or expiry; what a provider settled stands above it."""
-    claim = Claim(SessionStatus.CANCELED, Strength.ENDED_BY_US, at, event_id, reason)
-    return replace(record, session=record.session.with_claim(claim))
+def end_by_us(session: PaymentSession, *, reason: str, at: datetime) -> PaymentSession:
+    """The session after our own cancel or expiry; what a provider settled stands above it."""
+    return session.with_claim(
+        Claim(SessionStatus.CANCELED, Strength.ENDED_BY_US, at, f"ours:{reason}", reason)
+    )
+
+
+def stamped(before: Record, after: Record, now: datetime) -> Record:
+    """A changed record with its next version and time; one that did not change, as it is."""
+    if before == after:
+        return before
+    version = before.session.version + 1
+    return replace(after, session=replace(after.session, version=version, updated_at=now))
 
 
 def _claimed_status(session: PaymentSession, event: PaymentEvent) -> SessionStatus | None:
@@ -243,9 +283,11 @@ def _outcome(before: Record, after: Record, event: PaymentEvent, *, known: bool)
     moved = before.session.status is not after.session.status
     stamped = before.session.payment_authorized_at != after.session.payment_authorized_at
     if moved or stamped or before.payment != after.payment:
-        return Outcome.APPLIED
+        return Outcome.SUPERSEDED if after.session.is_gone else Outcome.APPLIED
     if known:
         return Outcome.REPEATED
+    if after.session.is_gone:
+        return Outcome.SUPERSEDED
     claimed = _claimed_status(before.session, event)
     if claimed is not None and claimed is not after.session.status:
         return Outcome.OUTRANKED

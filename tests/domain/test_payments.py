@@ -4,6 +4,7 @@ from builders import at, change
 
 from gateway.domain.events import ChangeKind
 from gateway.domain.payments import Subject, change_of
+from gateway.domain.sessions import payment_id, session_id_of
 
 CAPTURED, REFUNDED = ChangeKind.CAPTURED, ChangeKind.REFUNDED
 
@@ -17,6 +18,17 @@ def payment(*events, amount=1000):
 
 def test_payment_id_is_the_sessions_own_ulid():
     assert "pay_01JD" == builders.record("ps_01JD").payment.id
+
+
+@pytest.mark.parametrize("session_id", ["ps_01JD", "01JD", "order-7", "x_01JD", "ps_", "ps__x"])
+def test_session_is_known_by_its_payments_id(session_id):
+    assert session_id == session_id_of(payment_id(session_id))
+
+
+def test_payment_ids_of_two_sessions_never_meet():
+    ids = ["ps_a", "a", "ps_ps_a", "x_a", "-a", "ps_-a"]
+
+    assert len(ids) == len({payment_id(session_id) for session_id in ids})
 
 
 def test_capture_counts_once_per_reference():

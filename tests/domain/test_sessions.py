@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import builders
 import pytest
 from builders import at, change, status
@@ -172,18 +174,18 @@ def test_event_of_the_other_mode_changes_nothing(mode):
 
 
 def test_our_cancel_ends_an_open_session():
-    record = end_by_us(builders.record(), reason="expired", at=at(9), event_id="x")
+    session = end_by_us(builders.session(), reason="expired", at=at(9))
 
-    assert CANCELED is record.session.status
-    assert "expired" == record.session.status_reason
-    assert not record.session.needs_void
+    assert CANCELED is session.status
+    assert "expired" == session.status_reason
+    assert not session.needs_void
 
 
 @pytest.mark.parametrize("late", [1, 99])
 def test_authorization_wins_over_our_cancel_and_asks_for_a_void(late):
-    ended = end_by_us(builders.record(), reason="expired", at=at(9), event_id="x")
+    session = end_by_us(builders.session(), reason="expired", at=at(9))
 
-    record, _ = fold(status(AUTHORIZED, late), record=ended)
+    record, _ = fold(status(AUTHORIZED, late), record=replace(builders.record(), session=session))
 
     assert AUTHORIZED is record.session.status
     assert record.session.needs_void
@@ -192,10 +194,10 @@ def test_authorization_wins_over_our_cancel_and_asks_for_a_void(late):
 def test_our_cancel_does_not_hide_an_authorization():
     authorized, _ = fold(status(AUTHORIZED, 1))
 
-    record = end_by_us(authorized, reason="expired", at=at(9), event_id="x")
+    session = end_by_us(authorized.session, reason="expired", at=at(9))
 
-    assert AUTHORIZED is record.session.status
-    assert record.session.needs_void
+    assert AUTHORIZED is session.status
+    assert session.needs_void
 
 
 def test_session_knows_its_providers_payment_by_its_data():

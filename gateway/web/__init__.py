@@ -1,0 +1,1 @@
+"""The HTTP faces: webhooks of providers, and the private API of the merchant's services."""

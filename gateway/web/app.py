@@ -1,0 +1,45 @@
+"""The Flask application: one of the two faces, or both."""
+
+from flask import Flask
+from flask_smorest import Api
+
+from gateway import __version__
+from gateway.config import Face
+from gateway.web import (
+    collections,
+    ingress,
+    listings,
+    operations,
+    payments,
+    problems,
+    quarantine,
+    sessions,
+    waiting,
+)
+from gateway.web.auth import Authenticator
+from gateway.web.services import Services
+
+
+def create_app(services: Services) -> Flask:
+    """The WSGI application over these services."""
+    app = Flask(__name__, static_folder=None)
+    app.config.update(
+        MAX_CONTENT_LENGTH=services.settings.max_body,
+        API_TITLE="Payment webhook gateway",
+        API_VERSION=__version__,
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/",
+        OPENAPI_JSON_PATH="openapi.json",
+    )
+    app.register_blueprint(operations.blueprint(services))
+    if Face.WEBHOOKS in services.settings.faces:
+        app.register_blueprint(ingress.blueprint(services))
+    if Face.API in services.settings.faces:
+        auth = Authenticator(services)
+        app.register_blueprint(waiting.blueprint(services, auth))
+        api = Api(app)
+        for floor in (sessions, listings, payments, collections, quarantine):
+            api.register_blueprint(floor.blueprint(services, auth))
+    # Last, so that these handlers stand and not those of flask-smorest.
+    problems.register(app)
+    return app

@@ -1,0 +1,150 @@
+"""The public face: webhooks in, verified over their exact bytes, made durable, then answered 2xx.
+
+Failure policy: a webhook that may be genuine and cannot be kept is answered 503, so that the
+provider tries again. A refused one is answered 4xx and journaled with its cause. The edge does no
+more than that: reading what a delivery says is the worker's.
+"""
+
+from dataclasses import replace
+from uuid import uuid4
+
+from flask import Blueprint, Response, request
+from structlog import get_logger
+
+from gateway.domain.errors import Cause, NotFound, Rejected, StoreUnavailable
+from gateway.domain.events import Delivery
+from gateway.store.keys import shard_of
+from gateway.web.problems import problem
+from gateway.web.services import Services
+from providers import registry
+from providers.contract import Reply, Verified
+from providers.registry import Instance
+
+_REDACTED = "[redacted]"
+# They prove who sends, so whoever reads the store could send too.
+_CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
+
+log = get_logger()
+
+
+def blueprint(services: Services) -> Blueprint:
+    routes = Blueprint("ingress", __name__)
+    ingress = Ingress(services)
+
+    @routes.route("/webhooks/<name>", methods=["POST", "GET", "HEAD"])
+    def receive(name: str) -> Response:
+        return ingress.receive(name)
+
+    return routes
+
+
+class Ingress:
+    """Receives deliveries for all configured provider instances."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def receive(self, name: str) -> Response:
+        """The whole way of one webhook. Raises NotFound and StoreUnavailable."""
+        delivery = self._delivery(name)
+        instance = self._services.settings.instances.get(name)
+        if instance is None:
+            return self._unconfigured(delivery)
+        try:
+            handshake = instance.adapter.handshake(delivery, instance.config)
+            if handshake is not None:
+                return _answer(handshake)
+            if delivery.method != "POST":
+                return _only_post()
+            _refuse_encoded(delivery)
+            verified = instance.adapter.verify(delivery, instance.config)
+        except Rejected as error:
+            return self._refuse(delivery, error, instance.adapter.refusal_status)
+        self._keep(instance, delivery, verified)
+        return _answer(instance.adapter.reply)
+
+    def _delivery(self, name: str) -> Delivery:
+        return Delivery(
+            provider_id=name,
+            body=request.get_data(cache=False),
+            headers=tuple(request.headers.items()),
+            received_at=self._services.runtime.clock(),
+            method=request.method,
+            path=request.path,
+            query=request.query_string.decode("latin-1"),
+            remote_addr=request.remote_addr or "",
+        )
+
+    def _keep(self, instance: Instance, delivery: Delivery, verified: Verified) -> None:
+        """Makes the delivery durable and wakes a drain. Raises StoreUnavailable."""
+        services = self._services
+        services.health().require()
+        key = instance.adapter.key(delivery, instance.config)
+        try:
+            appended = services.runtime.inbox.append(
+                redacted(delivery, instance),
+                # Without a key the same bytes may mean something new: every delivery is its own.
+                uuid4().bytes if key is None else key,
+                secret=verified.secret,
+                settled=verified.settled,
+            )
+        except StoreUnavailable:
+            services.health.doubt()
+            raise
+        if appended.wake_due:
+            services.runtime.queue.wake(shard_of(appended.delivery_id))
+        log.info(
+            "delivery_kept",
+            delivery=appended.delivery_id,
+            provider=delivery.provider_id,
+            new=appended.new,
+            secret=verified.secret,
+        )
+
+    def _unconfigured(self, delivery: Delivery) -> Response:
+        if delivery.provider_id not in registry.adapter_ids():
+            raise NotFound(f"There is no provider {delivery.provider_id!r}.")
+        detail = "this provider has no secret configured, so nothing of it can be verified"
+        status = registry.adapter(delivery.provider_id).refusal_status
+        return self._refuse(delivery, Rejected(Cause.NOT_CONFIGURED, detail), status)
+
+    def _refuse(self, delivery: Delivery, error: Rejected, status: int) -> Response:
+        log.warning(
+            "delivery_refused",
+            provider=delivery.provider_id,
+            cause=error.cause.value,
+            detail=error.detail,
+        )
+        try:
+            self._services.journal.record(redacted(delivery, None), error)
+        except StoreUnavailable as unavailable:
+            # It stays refused: the journal is for people, and nothing was promised.
+            log.warning("journal_unavailable", detail=str(unavailable))
+        return problem(status, error.cause.value, str(error), cause=error.cause.value)
+
+
+def redacted(delivery: Delivery, instance: Instance | None) -> Delivery:
+    """The delivery as it may be stored: headers that prove who sends lose their values."""
+    secret = _CREDENTIAL_HEADERS
+    if instance is not None:
+        secret |= {name.lower() for name in instance.adapter.secret_headers}
+    headers = tuple(
+        (name, _REDACTED if name.lower() in secret else value) for name, value in delivery.headers
+    )
+    return replace(delivery, headers=headers)
+
+
+def _refuse_encoded(delivery: Delivery) -> None:
+    """No provider compresses, and unpacking for strangers is how memory is lost."""
+    if any(value.lower() != "identity" for value in delivery.header_values("Content-Encoding")):
+        raise Rejected(Cause.MALFORMED, "an encoded body is not accepted")
+
+
+def _only_post() -> Response:
+    answer = problem(405, "method_not_allowed", "Webhooks are posted.")
+    answer.headers["Allow"] = "POST"
+    return answer
+
+
+def _answer(reply: Reply) -> Response:
+    return Response(reply.body, status=reply.status, content_type=reply.content_type)

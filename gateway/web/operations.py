@@ -1,0 +1,27 @@
+"""For those who run it: is the process alive, and can it keep its promises?"""
+
+from flask import Blueprint, Response, jsonify
+
+from gateway.web.services import Services
+
+
+def blueprint(services: Services) -> Blueprint:
+    routes = Blueprint("operations", __name__)
+
+    @routes.get("/live")
+    def live() -> Response:
+        """The process answers; that is all it says."""
+        return jsonify(status="alive")
+
+    @routes.get("/ready")
+    def ready() -> tuple[Response, int]:
+        """Whether webhooks can be acknowledged, and if not, why."""
+        health = services.health()
+        body = {
+            "ready": health.ok,
+            "reasons": list(health.faults),
+            "warnings": list(health.warnings),
+        }
+        return jsonify(body), 200 if health.ok else 503
+
+    return routes

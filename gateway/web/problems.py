@@ -1,0 +1,90 @@
+"""Errors as problem+json (RFC 9457), with stable types, a request id, and nothing secret."""
+
+import json
+import re
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+from flask import Flask, Response, g, request
+from structlog import get_logger
+from structlog.contextvars import bind_contextvars, clear_contextvars
+from werkzeug.exceptions import HTTPException
+
+from gateway.domain.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+
+TYPE = "urn:payment-webhook-gateway:problem:"
+RETRY_AFTER = "5"
+"""Seconds: a store restarts, or a failover ends, about that fast."""
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+log = get_logger()
+
+
+def problem(status: int, name: str, detail: str, **members: Any) -> Response:
+    """An error answer. `name` is stable and ends the type; `detail` says what to do."""
+    body = {
+        "type": f"{TYPE}{name}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "request_id": g.get("request_id", ""),
+        **members,
+    }
+    return Response(json.dumps(body), status=status, content_type="application/problem+json")
+
+
+def register(app: Flask) -> None:
+    """Makes every error of an app a problem, and every answer carry a request id."""
+    app.before_request(_begin)
+    app.after_request(_end)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(StoreUnavailable, _unavailable)
+    app.register_error_handler(NotFound, lambda error: problem(404, "not_found", str(error)))
+    app.register_error_handler(Conflict, lambda error: problem(409, "conflict", str(error)))
+    app.register_error_handler(InvalidInput, _invalid)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _begin() -> None:
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    clear_contextvars()
+    bind_contextvars(request_id=g.request_id)
+
+
+def _end(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.get("request_id", "")
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    name = HTTPStatus(status).name.lower()
+    # flask-smorest leaves the fields at fault here.
+    messages = (getattr(error, "data", None) or {}).get("messages")
+    members = {"errors": messages} if messages else {}
+    answer = problem(status, name, error.description or HTTPStatus(status).phrase, **members)
+    for header, value in error.get_headers():
+        if header.lower() in ("allow", "retry-after", "www-authenticate"):
+            answer.headers[header] = value
+    return answer
+
+
+def _unavailable(error: StoreUnavailable) -> Response:
+    log.warning("store_unavailable", detail=str(error))
+    answer = problem(503, "store_unavailable", str(error))
+    answer.headers["Retry-After"] = RETRY_AFTER
+    return answer
+
+
+def _invalid(error: InvalidInput) -> Response:
+    return problem(422, "invalid_input", str(error), errors={error.field: [error.message]})
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("request_failed", exc_info=error)
+    detail = "The gateway failed; its log has the reason under this request id."
+    return problem(500, "internal_error", detail)

@@ -1,0 +1,74 @@
+"""Quarantine: an operator answers for claims of too little money, or of another currency."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import g
+from flask_smorest import Blueprint
+
+from gateway.domain.actions import Act, Actor, accept, refuse
+from gateway.domain.errors import NotFound
+from gateway.domain.history import Decision
+from gateway.domain.sessions import Record
+from gateway.store.inbox import Entry, Finished
+from gateway.store.keys import DeliveryState, shard_of
+from gateway.store.tokens import Scope
+from gateway.web import schemas, views
+from gateway.web.auth import Authenticator
+from gateway.web.services import Services
+from jobs.acts import act
+
+Answer = Callable[[Record, Actor, Decision, str], Act]
+
+
+def blueprint(services: Services, auth: Authenticator) -> Blueprint:
+    routes = Blueprint("quarantine", __name__, description="Answers to mismatched claims")
+
+    @routes.route("/sessions/<session_id>/quarantine/accept", methods=["POST"])
+    @auth.require(Scope.OPERATE)
+    @routes.arguments(schemas.Answering)
+    @routes.response(200, schemas.SessionView)
+    def accept_claim(values: dict[str, Any], session_id: str) -> dict[str, Any]:
+        """Let a claim in quarantine authorize its session."""
+        return _answer(services, session_id, values, accept)
+
+    @routes.route("/sessions/<session_id>/quarantine/refuse", methods=["POST"])
+    @auth.require(Scope.OPERATE)
+    @routes.arguments(schemas.Answering)
+    @routes.response(200, schemas.SessionView)
+    def refuse_claim(values: dict[str, Any], session_id: str) -> dict[str, Any]:
+        """Leave a claim in quarantine without effect."""
+        return _answer(services, session_id, values, refuse)
+
+    return routes
+
+
+def _answer(
+    services: Services, session_id: str, values: dict[str, Any], answer: Answer
+) -> dict[str, Any]:
+    runtime = services.runtime
+    actor = Actor(f"api:{g.token.name}", runtime.clock())
+    runtime.sessions.peek(session_id)
+    about = _decision(services, session_id, values["source"], values["event_id"])
+    record = act(runtime, session_id, lambda r: answer(r, actor, about, values["note"]))
+    if about.delivery_id is not None:
+        _take_off_the_list(services, about.delivery_id, actor)
+    return views.shown(views.seen(runtime, [record.session])[0])
+
+
+def _decision(services: Services, session_id: str, source: str, event_id: str) -> Decision:
+    for decision in services.runtime.sessions.history(session_id):
+        if (decision.source, decision.event_id) == (source, event_id):
+            return decision
+    raise NotFound(f"Session {session_id} has no decision {event_id} of {source}.")
+
+
+def _take_off_the_list(services: Services, delivery_id: str, actor: Actor) -> None:
+    """The delivery is dealt with: it leaves the list of those that wait for a person."""
+    stored = services.runtime.inbox.load([delivery_id])[0]
+    if stored is None or stored.state is not DeliveryState.QUARANTINED:
+        return
+    entry = Entry("0-0", delivery_id)
+    notes = (*stored.notes, f"answered by {actor.name}")
+    done = Finished(entry, DeliveryState.APPLIED, actor.now, notes, body=stored.delivery.body)
+    services.runtime.inbox.finish(shard_of(delivery_id), [done], leaves=DeliveryState.QUARANTINED)

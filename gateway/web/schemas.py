@@ -1,0 +1,291 @@
+"""What the private API takes and gives: marshmallow schemas, which are its documentation too."""
+
+from typing import Any
+
+from marshmallow import RAISE, Schema, fields, validate
+
+from gateway.domain.collections import CollectionStatus
+from gateway.domain.events import ChangeKind, SessionStatus
+from gateway.domain.money import MAX_AMOUNT
+from gateway.domain.sessions import Outcome
+from gateway.store.sessions import SESSION_ID
+
+# `$` alone would let a trailing line feed pass.
+_END = r"$(?!\n)"
+MAX_WAIT = 30
+MAX_PAGE = 100
+
+
+class Amount(fields.Integer):
+    """Minor units. Texts, floats and booleans are refused: money is not guessed."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+def _amount(**kwargs: Any) -> Amount:
+    told = {"description": "Minor units of the currency.", "example": 4250}
+    return Amount(validate=validate.Range(0, MAX_AMOUNT), metadata=told, **kwargs)
+
+
+def _id(description: str, **kwargs: Any) -> fields.String:
+    pattern = validate.Regexp(f"^{SESSION_ID.pattern}{_END}")
+    return fields.String(validate=pattern, metadata={"description": description}, **kwargs)
+
+
+def _currency() -> fields.String:
+    told = {"description": "ISO 4217, in upper case.", "example": "EUR"}
+    return fields.String(
+        required=True, validate=validate.Regexp(f"^[A-Z]{{3}}{_END}"), metadata=told
+    )
+
+
+def _note() -> fields.String:
+    told = {"description": "Why; it is kept in the history.", "example": "called the customer"}
+    return fields.String(required=True, validate=validate.Length(1, 1000), metadata=told)
+
+
+class Given(Schema):
+    """What a caller sends: a field that we do not know is a mistake, and named."""
+
+    class Meta:
+        unknown = RAISE
+
+
+class NewSession(Given):
+    """A session to create."""
+
+    id = _id("Kept if given; else `ps_` and a ULID.")
+    provider_id = fields.String(
+        required=True, validate=validate.Length(1, 64), metadata={"example": "stripe"}
+    )
+    amount = _amount(required=True)
+    currency_code = _currency()
+    cart_id = fields.String(allow_none=True, load_default=None, validate=validate.Length(1, 128))
+    cart = fields.Dict(
+        keys=fields.String(),
+        allow_none=True,
+        load_default=None,
+        metadata={"description": "Details of the cart, given back with `?expand=cart`."},
+    )
+    data = fields.Dict(
+        keys=fields.String(),
+        load_default=dict,
+        metadata={"description": "What the provider needs; `id` is its id of the payment."},
+    )
+    expires_at = fields.AwareDateTime(
+        allow_none=True,
+        load_default=None,
+        metadata={"description": "Past it an open session is canceled."},
+    )
+
+
+class SessionChanges(Given):
+    """What to set; what is left out stays."""
+
+    amount = _amount()
+    data = fields.Dict(keys=fields.String())
+    is_initiated = fields.Boolean(truthy={True}, falsy={False})
+    expires_at = fields.AwareDateTime()
+
+
+class Refreshing(Given):
+    """What differs in the session that takes this one's place."""
+
+    id = _id("The new session's id.")
+    amount = _amount()
+    data = fields.Dict(keys=fields.String(), load_default=dict)
+
+
+class Completing(Given):
+    """The key that completes a session."""
+
+    idempotency_key = fields.String(required=True, validate=validate.Length(1, 255))
+
+
+class Answering(Given):
+    """An operator's answer to a claim in quarantine."""
+
+    source = fields.String(required=True, validate=validate.Length(1, 64))
+    event_id = fields.String(required=True, validate=validate.Length(1, 500))
+    note = _note()
+
+
+class Poll(Schema):
+    """How to get a session."""
+
+    wait = fields.Float(
+        load_default=0.0,
+        validate=validate.Range(0, MAX_WAIT),
+        metadata={
+            "description": "Seconds to wait for a change, with the ETag that is known in"
+            " `If-None-Match`."
+        },
+    )
+    expand = fields.String(
+        load_default=None,
+        validate=validate.OneOf(["cart"]),
+        metadata={"description": "`cart` fills in the cart's details."},
+    )
+
+
+class Filter(Schema):
+    """Which sessions to list."""
+
+    ids = fields.String(metadata={"description": f"Up to {MAX_PAGE} ids, with commas between."})
+    cart_id = fields.String(validate=validate.Length(1, 128))
+    status = fields.Enum(SessionStatus, by_value=True)
+    provider_id = fields.String(validate=validate.Length(1, 64))
+    updated_since = fields.AwareDateTime(
+        metadata={"description": "Only those that changed at or after this time."}
+    )
+    cursor = fields.String(metadata={"description": "The `next_cursor` of the page before."})
+    limit = fields.Integer(load_default=50, validate=validate.Range(1, MAX_PAGE))
+
+
+class SessionView(Schema):
+    """A PaymentSession, as services see it. Amounts are minor units; times are UTC."""
+
+    id = fields.String(required=True)
+    cart_id = fields.String(required=True, allow_none=True)
+    cart = fields.Dict(required=True, allow_none=True, dump_default=None)
+    provider_id = fields.String(required=True)
+    is_selected = fields.Boolean(required=True, allow_none=True)
+    is_initiated = fields.Boolean(required=True)
+    status = fields.Enum(SessionStatus, by_value=True, required=True)
+    data = fields.Dict(required=True)
+    idempotency_key = fields.String(required=True)
+    amount = fields.Integer(required=True)
+    payment_authorized_at = fields.AwareDateTime(required=True, allow_none=True)
+    created_at = fields.AwareDateTime(required=True)
+    updated_at = fields.AwareDateTime(required=True)
+    currency_code = fields.String(required=True)
+    authorized_amount = fields.Integer(required=True, allow_none=True)
+    status_reason = fields.String(
+        required=True, metadata={"description": "The event or act that gave the status."}
+    )
+    needs_void = fields.Boolean(
+        required=True,
+        metadata={"description": "The provider holds money for a session that we had ended."},
+    )
+    expires_at = fields.AwareDateTime(required=True, allow_none=True)
+    completed_at = fields.AwareDateTime(required=True, allow_none=True)
+    superseded_by = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The session that took this one's place at a refresh."},
+    )
+    version = fields.Integer(required=True)
+
+
+class SessionPage(Schema):
+    """Some sessions; `next_cursor` is null on the last page."""
+
+    sessions = fields.List(fields.Nested(SessionView), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class DecisionView(Schema):
+    """One decision of a session's history."""
+
+    source = fields.String(required=True)
+    event_id = fields.String(required=True)
+    type = fields.String(required=True)
+    outcome = fields.Enum(Outcome, by_value=True, required=True)
+    before = fields.Enum(SessionStatus, by_value=True, required=True)
+    after = fields.Enum(SessionStatus, by_value=True, required=True)
+    occurred_at = fields.AwareDateTime(required=True)
+    received_at = fields.AwareDateTime(required=True)
+    decided_at = fields.AwareDateTime(required=True)
+    delivery_id = fields.String(required=True, allow_none=True)
+    change = fields.Enum(ChangeKind, by_value=True, required=True, allow_none=True)
+    amount = fields.Integer(required=True, allow_none=True)
+    currency = fields.String(required=True, allow_none=True)
+    detail = fields.String(required=True)
+
+
+class HistoryView(Schema):
+    """Every decision about a session, in the order in which they were taken."""
+
+    decisions = fields.List(fields.Nested(DecisionView), required=True)
+
+
+class ChangeView(Schema):
+    """The last word on one capture, refund, void or dispute."""
+
+    kind = fields.Enum(ChangeKind, by_value=True, required=True)
+    reference = fields.String(required=True)
+    running_total = fields.Boolean(required=True)
+    amount = fields.Integer(required=True, allow_none=True)
+    currency = fields.String(required=True, allow_none=True)
+    occurred_at = fields.AwareDateTime(required=True)
+    event_id = fields.String(required=True)
+
+
+class PaymentView(Schema):
+    """The Payment that an authorized session was promoted to. Amounts are minor units."""
+
+    id = fields.String(required=True)
+    session_id = fields.String(required=True)
+    provider_id = fields.String(required=True)
+    currency_code = fields.String(required=True)
+    amount = fields.Integer(required=True)
+    captured_amount = fields.Integer(required=True)
+    refunded_amount = fields.Integer(required=True)
+    disputed_amount = fields.Integer(required=True)
+    authorized_at = fields.AwareDateTime(required=True)
+    captured_at = fields.AwareDateTime(required=True, allow_none=True)
+    canceled_at = fields.AwareDateTime(required=True, allow_none=True)
+    captures = fields.List(fields.Nested(ChangeView), required=True)
+    refunds = fields.List(fields.Nested(ChangeView), required=True)
+    disputes = fields.List(fields.Nested(ChangeView), required=True)
+
+
+class NewCollection(Given):
+    """A collection to create."""
+
+    amount = _amount(required=True)
+    currency_code = _currency()
+    session_ids = fields.List(_id("A session's id."), load_default=list)
+    description = fields.String(
+        allow_none=True, load_default=None, validate=validate.Length(max=1000)
+    )
+    metadata = fields.Dict(keys=fields.String(), load_default=dict)
+
+
+class Adding(Given):
+    """Sessions that are to pay the collection's amount too."""
+
+    session_ids = fields.List(
+        _id("A session's id."), required=True, validate=validate.Length(1, MAX_PAGE)
+    )
+
+
+class CollectionView(Schema):
+    """A PaymentCollection; status and authorized amount are computed from its sessions."""
+
+    id = fields.String(required=True)
+    status = fields.Enum(CollectionStatus, by_value=True, required=True)
+    amount = fields.Integer(required=True)
+    authorized_amount = fields.Integer(required=True)
+    currency_code = fields.String(required=True)
+    description = fields.String(required=True, allow_none=True)
+    metadata = fields.Dict(required=True)
+    created_at = fields.AwareDateTime(required=True)
+    updated_at = fields.AwareDateTime(required=True)
+    canceled_at = fields.AwareDateTime(required=True, allow_none=True)
+    payment_sessions = fields.List(fields.Nested(SessionView), required=True)
+    version = fields.Integer(required=True)
+
+
+class Problem(Schema):
+    """An error (RFC 9457). `type` is stable; `detail` says what to do."""
+
+    type = fields.String(required=True)
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True)
+    request_id = fields.String(required=True)
+    errors = fields.Dict()

@@ -1,0 +1,43 @@
+"""What the web floor works with; tests hand in their own."""
+
+from dataclasses import dataclass
+
+from gateway.config import Settings
+from gateway.store.changes import Changes
+from gateway.store.collections import Collections
+from gateway.store.connection import edge_client, listening_client
+from gateway.store.health import HealthWatch
+from gateway.store.idempotency import IdempotencyKeys
+from gateway.store.journal import Journal
+from gateway.store.tokens import Tokens
+from jobs import runtime as jobs_runtime
+from jobs.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The runtime that web shares with the jobs, and what only web needs."""
+
+    settings: Settings
+    runtime: Runtime
+    collections: Collections
+    idempotency: IdempotencyKeys
+    changes: Changes
+    journal: Journal
+    tokens: Tokens
+    health: HealthWatch
+
+
+def connect(settings: Settings) -> Services:
+    """The services of a web process; a store that is down is a 503 later, not a crash now."""
+    client = edge_client(settings.store_url)
+    return Services(
+        settings=settings,
+        runtime=jobs_runtime.connect(settings, client),
+        collections=Collections(client),
+        idempotency=IdempotencyKeys(client),
+        changes=Changes(listening_client(settings.store_url)),
+        journal=Journal(client),
+        tokens=Tokens(client),
+        health=HealthWatch(client),
+    )

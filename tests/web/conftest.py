@@ -1,0 +1,90 @@
+import pytest
+import toy
+from redis import Redis
+
+from gateway.store.changes import Changes
+from gateway.store.collections import Collections
+from gateway.store.health import Health
+from gateway.store.idempotency import IdempotencyKeys
+from gateway.store.journal import Journal
+from gateway.store.tokens import Scope, Token, Tokens, digest_of
+from gateway.web.app import create_app
+from gateway.web.services import Services
+
+TOKENS = {
+    "all": frozenset(Scope),
+    "reader": frozenset({Scope.READ}),
+    "writer": frozenset({Scope.WRITE}),
+}
+
+
+class KnownHealth:
+    """The store's health as a test says it is: fakeredis has no INFO to ask."""
+
+    def __init__(self) -> None:
+        self.health = Health(faults=())
+        self.doubts = 0
+
+    def __call__(self) -> Health:
+        return self.health
+
+    def doubt(self) -> None:
+        self.doubts += 1
+
+
+@pytest.fixture
+def health():
+    return KnownHealth()
+
+
+@pytest.fixture
+def make_services(clock, health):
+    def make(client: Redis, **fields) -> Services:
+        return Services(
+            settings=toy.settings(**fields),
+            runtime=toy.runtime(client, clock, **fields),
+            collections=Collections(client),
+            idempotency=IdempotencyKeys(client),
+            changes=Changes(client),
+            journal=Journal(client),
+            tokens=Tokens(client),
+            health=health,
+        )
+
+    return make
+
+
+@pytest.fixture
+def services(fake, make_services):
+    made = make_services(fake)
+    for name, scopes in TOKENS.items():
+        made.tokens.add(Token(name, scopes, digest_of(name), made.runtime.clock()))
+    return made
+
+
+@pytest.fixture
+def client(services):
+    return create_app(services).test_client()
+
+
+@pytest.fixture
+def api(client):
+    """Calls the private API with a token of all scopes."""
+
+    def call(method, path, token="all", headers=(), **fields):
+        sent = {"Authorization": f"Bearer {token}", **dict(headers)}
+        return client.open(path, method=method, headers=sent, **fields)
+
+    return call
+
+
+@pytest.fixture
+def post(client):
+    """Posts a delivery as its provider would."""
+
+    def call(delivery, path=None, **headers):
+        sent = [*delivery.headers, *headers.items()]
+        where = path or f"/webhooks/{delivery.provider_id}"
+        return client.post(where, data=delivery.body, headers=sent)
+
+    return call
