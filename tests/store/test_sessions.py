@@ -50,7 +50,7 @@ def load_one(sessions, session_id="ps_1", asked=()):
 
 def test_session_comes_back_as_it_was_written(sessions):
     data = {"id": "pi_9", "nested": {"ü": [1, None, True]}}
-    record = create(sessions, data=data, cart_id="cart_1", is_selected=True, is_initiated=True)
+    record = create(sessions, data=data, cart_id="cart_1", is_initiated=True)
 
     assert record.session == sessions.get("ps_1")
     assert record == load_one(sessions).record
@@ -59,7 +59,7 @@ def test_session_comes_back_as_it_was_written(sessions):
 def test_authorized_record_comes_back_as_it_was_written(sessions):
     record = create(sessions)
     after = moved(moved(record), change(ChangeKind.REFUNDED, "re_1", 2, amount=300))
-    after = end_by_us(after, reason="canceled", at=at(7), event_id="x")
+    after = replace(after, session=end_by_us(after.session, reason="canceled", at=at(7)))
     sessions.commit([Commit(record, after, ())])
 
     assert after == load_one(sessions).record
@@ -69,7 +69,7 @@ def test_missing_session_is_not_found(sessions):
     with pytest.raises(NotFound, match="ps_9"):
         sessions.get("ps_9")
     with pytest.raises(NotFound):
-        sessions.get_unless("ps_9", 1)
+        sessions.peek("ps_9")
     assert load_one(sessions, "ps_9") is None
 
 
@@ -81,12 +81,12 @@ def test_taken_id_is_a_conflict_and_changes_nothing(sessions):
     assert record.session == sessions.get("ps_1")
 
 
-def test_unchanged_version_reads_no_record(sessions):
-    create(sessions)
+def test_peek_tells_version_and_cart(sessions):
+    create(sessions, cart_id="cart_1")
+    create(sessions, session_id="ps_2")
 
-    assert sessions.get_unless("ps_1", 1) is None
-    assert "ps_1" == sessions.get_unless("ps_1", 7).id
-    assert "ps_1" == sessions.get_unless("ps_1", None).id
+    assert (1, "cart_1") == sessions.peek("ps_1")
+    assert (1, None) == sessions.peek("ps_2")
 
 
 def test_commit_on_an_older_version_is_refused(sessions):

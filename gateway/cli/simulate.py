@@ -1,0 +1,141 @@
+"""`gateway simulate`: a provider's webhook without the provider."""
+
+import secrets
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli.deliveries import post
+from gateway.cli.development import TOKEN_FILE, development_instance, simulated_adapters
+from gateway.client import GatewayClient, Refused, Session
+from gateway.config import environment
+from gateway.domain.events import Delivery
+from providers import simulator
+from providers.registry import Instance
+from providers.simulator import SimulatedPayment
+
+BASE_URL = "http://127.0.0.1:8080"
+_NOT_FOUND = 404
+
+
+def _time(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a time like 2026-11-20T14:00:00Z.") from None
+    if at.tzinfo is None:
+        raise click.BadParameter("say the zone as well, like 2026-11-20T14:00:00Z.")
+    return at.astimezone(UTC)
+
+
+def _list(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
+    if value:
+        for adapter_id in simulated_adapters():
+            click.echo(f"{adapter_id}: {', '.join(simulator.kinds(adapter_id))}")
+        ctx.exit()
+
+
+@click.command(name="simulate")
+@click.argument("provider")
+@click.argument("kind")
+@click.option("--session", "session_id", required=True, help="The session that it is about.")
+@click.option("--amount", type=click.IntRange(0), help="Minor units; else the session's.")
+@click.option("--currency", help="ISO 4217; else the session's.")
+@click.option("--external-id", help="The provider's id of the payment.")
+@click.option("--at", callback=_time, help="When it happened; else now.")
+@click.option("--twice", is_flag=True, help="Post it twice, as providers do.")
+@click.option("--url", default=BASE_URL, show_default=True, envvar="GATEWAY_URL")
+@click.option("--token", envvar="GATEWAY_TOKEN", help="To ask the API for the session.")
+@click.option(
+    "--data",
+    default=".data",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Where `gateway run` keeps the development token.",
+)
+@click.option(
+    "--list",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list,
+    help="Show what can be simulated.",
+)
+@click.pass_context
+def command(ctx: click.Context, /, provider: str, kind: str, **options: Any) -> None:
+    """Sign a webhook as PROVIDER would, and post it to the gateway.
+
+    It is signed with the provider's secret in the environment, or with the development secret.
+    """
+    instance = development_instance(provider, environment())
+    kinds = simulator.kinds(instance.adapter.id)
+    if kind not in kinds:
+        raise click.ClickException(f"{provider} has no {kind!r}; it has {', '.join(kinds)}.")
+    payment = _payment(instance, **options)
+    delivery = _signed_now(instance, kind, payment, options["at"])
+    note = f"{payment.session_id}  {payment.amount} {payment.currency}"
+    rounds = 2 if options["twice"] else 1
+    answers = [post(options["url"], instance, delivery, note) for _ in range(rounds)]
+    for answer in answers:
+        if not answer.ok:
+            click.echo(answer.text, err=True)
+    ctx.exit(0 if all(answer.ok for answer in answers) else 1)
+
+
+def _signed_now(
+    instance: Instance, kind: str, payment: SimulatedPayment, at: datetime | None
+) -> Delivery:
+    """A delivery that is sent now, whenever it happened: an old signature would be refused."""
+    now, event_id = datetime.now(UTC), f"evt_{secrets.token_hex(8)}"
+    delivery = simulator.simulate(instance, kind, payment, event_id=event_id, at=at or now)
+    return instance.adapter.scheme.sign(replace(delivery, received_at=now), instance.config)
+
+
+def _payment(
+    instance: Instance,
+    *,
+    session_id: str,
+    amount: int | None,
+    currency: str | None,
+    external_id: str | None,
+    **where: Any,
+) -> SimulatedPayment:
+    """What was told on the command line, and the rest from the session."""
+    session = None
+    if amount is None or currency is None:
+        session = _session(session_id, where["url"], where["token"], where["data"])
+        amount = session.amount if amount is None else amount
+        currency = currency or session.currency_code
+    known = session.data.get("id") if session else None
+    return SimulatedPayment(
+        session_id=session_id,
+        # The same for every webhook about this session: they speak of one payment.
+        external_id=external_id or known or f"{instance.adapter.id}_{session_id}",
+        amount=amount,
+        currency=currency,
+    )
+
+
+def _session(session_id: str, url: str, token: str | None, data: Path) -> Session:
+    file = data / TOKEN_FILE
+    if token is None and file.exists():
+        token = file.read_text(encoding="utf-8").strip()
+    if token is None:
+        raise click.ClickException(
+            "Give --amount and --currency, or a --token to ask the API for the session."
+        )
+    with GatewayClient(url, token) as client:
+        try:
+            return client.get(session_id)
+        except Refused as error:
+            if error.status == _NOT_FOUND:
+                raise click.ClickException(
+                    f"There is no session {session_id}; create it first, or give --amount and "
+                    "--currency to send a webhook ahead of it."
+                ) from None
+            raise

@@ -1,0 +1,38 @@
+"""Every line of the Procfile starts something that is there."""
+
+import re
+import shlex
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from granian.cli import cli as granian
+
+PROCFILE = Path(__file__).parents[1] / "Procfile"
+ROLES = dict(line.split(": ", 1) for line in PROCFILE.read_text().splitlines() if line)
+
+
+def words(role):
+    """The command as a shell sees it where no variable is set."""
+    return shlex.split(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", ROLES[role]))
+
+
+def test_each_role_has_a_line():
+    assert ["web", "worker", "cron"] == list(ROLES)
+
+
+def test_web_serves_the_application_to_everybody():
+    command, *arguments = words("web")
+
+    # granian's own parser refuses options that it does not know.
+    options = granian.make_context(command, arguments).params
+    assert "gateway.wsgi:app" == options["app"]
+    assert find_spec("gateway.wsgi")
+    assert ("0.0.0.0", 8080) == (options["host"], options["port"])
+    assert "wsgi" == options["interface"]
+
+
+@pytest.mark.parametrize("role", ["worker", "cron"])
+def test_background_roles_are_modules(role):
+    assert ["python", "-m", f"jobs.{role}"] == words(role)
+    assert find_spec(f"jobs.{role}")
