@@ -39,12 +39,16 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """A call to the provider's API. The host comes from configuration, never from a delivery."""
+    """A call to the provider's API. The host comes from configuration, never from a delivery.
+
+    With `cache_seconds` the answer may be an earlier one (a certificate, an access token).
+    """
 
     method: str
     url: str
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
+    cache_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from hashlib import sha256
 from importlib.resources import files
 from string import Template
 from typing import Any
+from urllib.parse import urlencode
 
 from gateway.domain.errors import InvalidInput
 from gateway.domain.events import Delivery
@@ -34,6 +35,16 @@ class SimulatedPayment:
     amount: int
     currency: str
     reference_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """One answer of a provider's API, as the adapter's settle would get it."""
+
+    method: str
+    url: str
+    status: int
+    body: bytes
 
 
 def kinds(adapter_id: str) -> tuple[str, ...]:
@@ -65,20 +76,52 @@ def simulate_batch(
     samples = _samples(instance.adapter.id)
     values = _values(instance, payment, event_id, at)
     bodies = [_filled(_body(samples, kind), values) for kind in kinds_told]
-    body = json.dumps(
-        _merged(bodies, samples.get("batch")),
-        indent=samples.get("indent"),
-        separators=None if samples.get("indent") else (",", ":"),
-        ensure_ascii=False,
-    )
     delivery = Delivery(
         provider_id=instance.name,
-        body=body.encode(),
+        body=_encoded(_merged(bodies, samples.get("batch")), samples).encode(),
         headers=tuple(_filled(samples["headers"], values).items()),
         received_at=at,
         path=f"/webhooks/{instance.name}",
+        query=_filled(samples.get("query", ""), values),
     )
     return instance.adapter.scheme.sign(delivery, instance.config)
+
+
+def api_calls(
+    instance: Instance, kind: str, payment: SimulatedPayment, *, event_id: str, at: datetime
+) -> tuple[ApiCall, ...]:
+    """What the provider's API answers when it is asked about a simulated delivery."""
+    samples = _samples(instance.adapter.id)
+    _body(samples, kind)
+    values = _values(instance, payment, event_id, at)
+    answers = samples.get("api", {})
+    return tuple(
+        ApiCall(
+            method=call.get("method", "GET"),
+            url=_filled(call["url"], values),
+            status=call.get("status", 200),
+            body=json.dumps(_filled(_api_body(answers, call), values)).encode(),
+        )
+        for call in samples["kinds"][kind].get("api", ())
+    )
+
+
+def _api_body(answers: Mapping[str, Any], call: Mapping[str, Any]) -> Any:
+    """An answer's body: a template of the section `api`, with the call's own changes."""
+    body = deepcopy(answers[call["template"]])
+    for path, value in call.get("set", {}).items():
+        _put(body, path.split("/"), value)
+    return body
+
+
+def _encoded(body: Any, samples: Mapping[str, Any]) -> str:
+    if samples.get("encoding") == "form":
+        return urlencode(body)
+    if isinstance(body, str):
+        return body
+    indent = samples.get("indent")
+    separators = None if indent else (",", ":")
+    return json.dumps(body, indent=indent, separators=separators, ensure_ascii=False)
 
 
 @cache
