@@ -72,6 +72,10 @@ class _Variables(Schema):
     INSTANCES = fields.String(load_default="")
 
 
+SETTINGS = tuple(_Variables().fields)
+"""The gateway's own variables, without their prefix."""
+
+
 def from_environment() -> Settings:
     """The settings of this process. Raises ConfigurationError."""
     return load(os.environ)
@@ -208,7 +212,7 @@ def _plain(text: str, hint: Any) -> Any:
 
 def _unknown(variables: Mapping[str, str], names: Mapping[str, str]) -> list[str]:
     """A misspelt variable would be a setting that silently does not hold."""
-    own = _CLIENT.union(_Variables().fields)
+    own = _CLIENT.union(SETTINGS)
     strange = [v for v in variables if v not in own and _owner(names, v) is None]
     return [f"{PREFIX}{name}: there is no such setting" for name in sorted(strange)]
 

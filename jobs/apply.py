@@ -6,7 +6,7 @@ Used by the drain for what a webhook says, and by settle for what a provider's A
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from structlog import get_logger
 
@@ -161,11 +161,12 @@ def _decide(
     now = runtime.clock()
     record, known = found.record, set(found.known)
     draft, written = {}, []
-    for one in told:
+    for at, one in enumerate(told):
         livemode = runtime.instances[one.event.provider_id].livemode
         seen = one.decision_key in known
         record, verdict = apply(record, one.event, known=seen, livemode=livemode)
-        decision = _decision(one, verdict, now)
+        # Decisions of one commit keep their order in the history by their last digits.
+        decision = _decision(one, verdict, now + timedelta(microseconds=at))
         draft[_key(one)] = decision
         # The first telling stays in the history: a repetition says nothing new.
         if verdict.outcome is not Outcome.REPEATED:

@@ -100,7 +100,9 @@ def guarded(run: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
             "that the server runs."
         ) from error
     except RedisError as error:
+        # The first word is the error's code; what follows may quote the command's arguments.
+        code = str(error).partition(" ")[0]
         raise StoreUnavailable(
-            f"The store refused a command ({str(error).partition(' ')[0]}); `gateway doctor` or "
-            "the server's log says why."
+            f"The store refused a command ({code if code.isupper() else 'ERR'}); the server's log "
+            "and /ready say why."
         ) from error

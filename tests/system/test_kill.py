@@ -91,7 +91,7 @@ def test_killed_role_loses_and_doubles_nothing(gateway, role):
             gateway.roles[role].kill()
             gateway.roles[role].start()
     eventually(gateway.is_ready, "ready again")
-    eventually(lambda: backlog(gateway) == 0, "everything is worked on", seconds=30)
+    eventually(lambda: backlog(gateway) == 0, "everything is worked on", seconds=15)
 
     counts = applied(gateway)
     assert {one for one in stream.acknowledged if counts[one] != 1} == set()
