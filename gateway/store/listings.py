@@ -38,9 +38,12 @@ class Place:
         """Raises InvalidInput if it is no cursor of ours."""
         try:
             micros, _, session_id = base64.urlsafe_b64decode(cursor).decode().partition(" ")
-            return cls(int(micros), session_id)
+            place = cls(int(micros), session_id)
         except (binascii.Error, ValueError):
-            raise InvalidInput("cursor", "is not one that a page ended with") from None
+            place = None
+        if place is None or place.cursor != cursor:
+            raise InvalidInput("cursor", "is not one that a page ended with")
+        return place
 
 
 class Listings:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask_smorest import Blueprint
+from marshmallow import RAISE
 
 from gateway.domain.errors import InvalidInput
 from gateway.domain.events import SessionStatus
@@ -19,7 +20,7 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
 
     @routes.route("/sessions", methods=["GET"])
     @auth.require(Scope.READ)
-    @routes.arguments(schemas.Filter, location="query")
+    @routes.arguments(schemas.Filter, location="query", unknown=RAISE)
     @routes.response(200, schemas.SessionPage)
     def find(wanted: dict[str, Any]) -> dict[str, Any]:
         """Sessions by `ids`, by `cart_id`, or by status, provider and time of their last change."""
@@ -32,8 +33,7 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
         else:
             found, cursor = _page(services, wanted)
         present = [session for session in found if session.deleted_at is None]
-        shown = [views.shown(session) for session in views.seen(services.runtime, present)]
-        return {"sessions": shown, "next_cursor": cursor}
+        return {"sessions": views.seen(services.runtime, present), "next_cursor": cursor}
 
     return routes
 

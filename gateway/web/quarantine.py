@@ -9,7 +9,7 @@ from flask_smorest import Blueprint
 from gateway.domain.actions import Act, Actor, accept, refuse
 from gateway.domain.errors import NotFound
 from gateway.domain.history import Decision
-from gateway.domain.sessions import Record
+from gateway.domain.sessions import PaymentSession, Record
 from gateway.store.inbox import Entry, Finished
 from gateway.store.keys import DeliveryState, shard_of
 from gateway.store.tokens import Scope
@@ -28,7 +28,7 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
     @auth.require(Scope.OPERATE)
     @routes.arguments(schemas.Answering)
     @routes.response(200, schemas.SessionView)
-    def accept_claim(values: dict[str, Any], session_id: str) -> dict[str, Any]:
+    def accept_claim(values: dict[str, Any], session_id: str) -> PaymentSession:
         """Let a claim in quarantine authorize its session."""
         return _answer(services, session_id, values, accept)
 
@@ -36,7 +36,7 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
     @auth.require(Scope.OPERATE)
     @routes.arguments(schemas.Answering)
     @routes.response(200, schemas.SessionView)
-    def refuse_claim(values: dict[str, Any], session_id: str) -> dict[str, Any]:
+    def refuse_claim(values: dict[str, Any], session_id: str) -> PaymentSession:
         """Leave a claim in quarantine without effect."""
         return _answer(services, session_id, values, refuse)
 
@@ -45,7 +45,7 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
 
 def _answer(
     services: Services, session_id: str, values: dict[str, Any], answer: Answer
-) -> dict[str, Any]:
+) -> PaymentSession:
     runtime = services.runtime
     actor = Actor(f"api:{g.token.name}", runtime.clock())
     runtime.sessions.peek(session_id)
@@ -53,7 +53,7 @@ def _answer(
     record = act(runtime, session_id, lambda r: answer(r, actor, about, values["note"]))
     if about.delivery_id is not None:
         _take_off_the_list(services, about.delivery_id, actor)
-    return views.shown(views.seen(runtime, [record.session])[0])
+    return views.seen(runtime, [record.session])[0]
 
 
 def _decision(services: Services, session_id: str, source: str, event_id: str) -> Decision:

@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Response, g, make_response, url_for
 from flask_smorest import Blueprint
+from marshmallow import RAISE
 
 from gateway.domain import actions
 from gateway.domain.actions import Actor, Changes
@@ -35,7 +36,7 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:  # noqa: C9
 
     @routes.route("/sessions/<session_id>", methods=["GET"])
     @auth.require(Scope.READ)
-    @routes.arguments(schemas.Poll, location="query")
+    @routes.arguments(schemas.Poll, location="query", unknown=RAISE)
     @routes.response(200, SessionView)
     @routes.alt_response(304, description="Unchanged since the ETag in If-None-Match.")
     def get(options: dict[str, Any], session_id: str) -> Response:

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 import toy
 from redis import Redis
@@ -10,6 +12,7 @@ from gateway.store.journal import Journal
 from gateway.store.tokens import Scope, Token, Tokens, digest_of
 from gateway.web.app import create_app
 from gateway.web.services import Services
+from jobs.drain import Drain
 
 TOKENS = {
     "all": frozenset(Scope),
@@ -88,3 +91,39 @@ def post(client):
         return client.post(where, data=delivery.body, headers=sent)
 
     return call
+
+
+NEW = {"provider_id": "toy", "amount": 1000, "currency_code": "EUR"}
+
+
+@pytest.fixture
+def create(api):
+    """Creates a session, and gives its JSON."""
+
+    def call(session_id="ps_1", headers=(), **fields):
+        answer = api("POST", "/sessions", headers=headers, json={**NEW, "id": session_id, **fields})
+        assert 201 == answer.status_code, answer.text
+        return answer.json
+
+    return call
+
+
+@pytest.fixture
+def webhook(post, services):
+    """Posts webhooks of the toy provider and lets a drain apply them."""
+
+    def call(*events, **fields):
+        answer = post(toy.signed(*events, **fields))
+        drain(services)
+        return answer
+
+    return call
+
+
+@pytest.fixture
+def drained(services):
+    return lambda: drain(services)
+
+
+def drain(services):
+    Drain(services.runtime, 0).run(linger=timedelta(0))
