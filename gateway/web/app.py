@@ -9,6 +9,7 @@ from gateway.web import (
     collections,
     ingress,
     listings,
+    openapi,
     operations,
     payments,
     problems,
@@ -17,6 +18,7 @@ from gateway.web import (
     waiting,
 )
 from gateway.web.auth import Authenticator
+from gateway.web.schemas import Problem
 from gateway.web.services import Services
 
 
@@ -28,18 +30,20 @@ def create_app(services: Services) -> Flask:
         API_TITLE="Payment webhook gateway",
         API_VERSION=__version__,
         OPENAPI_VERSION="3.1.0",
-        OPENAPI_URL_PREFIX="/",
-        OPENAPI_JSON_PATH="openapi.json",
     )
     app.register_blueprint(operations.blueprint(services))
     if Face.WEBHOOKS in services.settings.faces:
         app.register_blueprint(ingress.blueprint(services))
+    api = None
     if Face.API in services.settings.faces:
         auth = Authenticator(services)
         app.register_blueprint(waiting.blueprint(services, auth))
         api = Api(app)
         for floor in (sessions, listings, payments, collections, quarantine):
             api.register_blueprint(floor.blueprint(services, auth))
+        # No view names it: it is what all errors look like.
+        api.spec.components.schema("Problem", schema=Problem)
+    app.register_blueprint(openapi.blueprint(services, api))
     # Last, so that these handlers stand and not those of flask-smorest.
     problems.register(app)
     return app

@@ -14,7 +14,7 @@ POLL, HOOK = "/sessions/ps_1", "/webhooks/toy"
         ({Face.API}, POLL, "GET", 401),
         ({Face.WEBHOOKS}, HOOK, "POST", 401),
         ({Face.WEBHOOKS}, POLL, "GET", 404),
-        ({Face.WEBHOOKS}, "/openapi.json", "GET", 404),
+        ({Face.WEBHOOKS}, "/collections/x", "GET", 404),
     ],
 )
 def test_process_serves_only_its_faces(fake, make_services, faces, path, method, status):
@@ -40,6 +40,24 @@ def test_openapi_document_is_served(client):
 
     assert document["openapi"].startswith("3.1")
     assert {"/sessions", "/sessions/{session_id}"} <= set(document["paths"])
+
+
+def test_document_tells_only_what_the_process_serves(fake, make_services):
+    public = create_app(make_services(fake, faces=frozenset({Face.WEBHOOKS}))).test_client()
+    private = create_app(make_services(fake, faces=frozenset({Face.API}))).test_client()
+
+    assert {"/webhooks/{provider}", "/live", "/ready"} == set(
+        public.get("/openapi.json").json["paths"]
+    )
+    assert "/webhooks/{provider}" not in private.get("/openapi.json").json["paths"]
+
+
+def test_reference_page_tells_every_operation_and_needs_no_outside_host(client):
+    page = client.get("/reference").text
+
+    assert all(path in page for path in client.get("/openapi.json").json["paths"])
+    assert "SessionView" in page
+    assert not [word for word in ("http://", "https://", "<script", "//cdn") if word in page]
 
 
 def test_unknown_path_is_a_problem(client):
