@@ -12,7 +12,7 @@ Every call is bounded in time.
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Self
@@ -26,8 +26,10 @@ from gateway.domain.history import Decision
 from gateway.domain.sessions import Outcome
 
 TIMEOUT = 10.0
-# Between two polls: a customer who looks at a screen is served at once, an hour's wait is cheap.
-_FIRST_PAUSE, _PAUSE_GROWTH, _LONGEST_PAUSE = 0.05, 1.4, 2.0
+# The gateway answers a long poll as soon as there is a change: a longer one costs nothing more.
+_LONG_POLL = 20.0
+# Between two tries while the gateway is away: it comes back within seconds, or takes its time.
+_FIRST_PAUSE, _PAUSE_GROWTH, _LONGEST_PAUSE = 0.1, 1.6, 3.0
 _LATER = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
@@ -79,7 +81,21 @@ class Session:
     payment_authorized_at: datetime | None
     version: int
     data: Mapping[str, Any] = field(repr=False)
+    idempotency_key: str = field(repr=False)
     etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """The Payment of an authorized session; amounts in minor units."""
+
+    id: str
+    session_id: str
+    amount: int
+    currency_code: str
+    captured_amount: int
+    refunded_amount: int
+    disputed_amount: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +129,32 @@ class GatewayClient:
     def close(self) -> None:
         self._http.close()
 
-    def create(self, new: NewSession) -> Session:
+    def create(self, new: NewSession, idempotency_key: str | None = None) -> Session:
+        """A new session; with a key the call may be repeated for a day, and creates it once."""
         values = {k: v for k, v in asdict(new).items() if v is not None}
-        return _session(self._ask("POST", "/sessions", json=values))
+        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+        return _session(self._ask("POST", "/sessions", json=values, headers=headers))
+
+    def complete(self, session: Session) -> Payment:
+        """Takes the payment of an authorized session; repeating it gives the same one.
+
+        Raises Refused with status 409 while it is not authorized.
+        """
+        body = {"idempotency_key": session.idempotency_key}
+        return _payment(self._ask("POST", f"{_path(session.id)}/complete", json=body).json())
 
     def get(self, session_id: str) -> Session:
         return _session(self._ask("GET", _path(session_id)))
 
-    def changed(self, known: Session) -> Session | None:
-        """The session if it is another version than `known`, else None: that costs very little."""
-        headers = {"If-None-Match": known.etag}
-        answer = self._ask("GET", _path(known.id), headers=headers)
+    def changed(self, known: Session, wait: float = 0.0) -> Session | None:
+        """The session if it is another version than `known`, else None: that costs very little.
+
+        Waits for a change for up to `wait` seconds (30 at most).
+        """
+        headers, params = {"If-None-Match": known.etag}, {"wait": wait} if wait else {}
+        answer = self._ask(
+            "GET", _path(known.id), headers=headers, params=params, timeout=self._timeout + wait
+        )
         return None if answer.status_code == HTTPStatus.NOT_MODIFIED else _session(answer)
 
     def history(self, session_id: str) -> tuple[Decision, ...]:
@@ -134,26 +165,45 @@ class GatewayClient:
     def wait_for(
         self, session_id: str, until: Collection[SessionStatus], timeout: float
     ) -> Session:
-        """The session as soon as it is in one of the statuses. Raises NotYet after `timeout` s."""
+        """The session as soon as it is in one of the statuses. Raises NotYet after `timeout` s.
+
+        Survives restarts of the gateway: while it is away it is asked again, ever less often.
+        """
         end, pause = time.monotonic() + timeout, _FIRST_PAUSE
-        session = self.get(session_id)
-        while session.status not in until:
-            left = end - time.monotonic()
-            if left <= 0:
-                raise NotYet(f"Session {session_id} is still {session.status}.")
-            time.sleep(min(pause, left))
-            pause = min(pause * _PAUSE_GROWTH, _LONGEST_PAUSE)
-            session = self._look_again(session)
-        return session
+        session: Session | None = None
+        while True:
+            began = time.monotonic()
+            wait = max(0.0, min(end - began, _LONG_POLL))
+            news = self._news(session_id, session, wait, last=wait == 0)
+            session = news or session
+            if session is not None and session.status in until:
+                return session
+            if wait == 0:
+                status = session.status if session else "unknown"
+                raise NotYet(f"Session {session_id} is still {status}.")
+            if news is not None:
+                pause = _FIRST_PAUSE
+            elif time.monotonic() - began < wait / 2:
+                # It is away, or does not wait with its answer: do not ask without a break.
+                time.sleep(min(pause, max(0.0, end - time.monotonic())))
+                pause = min(pause * _PAUSE_GROWTH, _LONGEST_PAUSE)
 
-    def _look_again(self, known: Session) -> Session:
+    def _news(
+        self, session_id: str, known: Session | None, wait: float, *, last: bool
+    ) -> Session | None:
+        """The session if it changed; None if not, or while the gateway is away."""
         try:
-            return self.changed(known) or known
+            return self.get(session_id) if known is None else self.changed(known, wait)
         except Unreachable:
-            return known
+            if last:
+                raise
+            return None
 
-    def _ask(self, method: str, path: str, **arguments: Any) -> requests.Response:
-        answer = _send(self._http, method, f"{self._base}{path}", self._timeout, **arguments)
+    def _ask(
+        self, method: str, path: str, *, timeout: float | None = None, **arguments: Any
+    ) -> requests.Response:
+        url = f"{self._base}{path}"
+        answer = _send(self._http, method, url, timeout or self._timeout, **arguments)
         if answer.status_code in _LATER:
             raise Unreachable(f"The gateway cannot answer just now: {_problem(answer)['detail']}")
         if answer.status_code >= HTTPStatus.BAD_REQUEST:
@@ -229,8 +279,13 @@ def _session(answer: requests.Response) -> Session:
         payment_authorized_at=_time(raw["payment_authorized_at"]),
         version=raw["version"],
         data=raw["data"],
+        idempotency_key=raw["idempotency_key"],
         etag=answer.headers["ETag"],
     )
+
+
+def _payment(raw: Mapping[str, Any]) -> Payment:
+    return Payment(**{item.name: raw[item.name] for item in fields(Payment)})
 
 
 def _time(text: str | None) -> datetime | None:

@@ -4,11 +4,20 @@ from collections.abc import Callable
 
 from gateway.domain.actions import Act
 from gateway.domain.errors import NotFound, StoreUnavailable
-from gateway.domain.sessions import Record
+from gateway.domain.history import Decision
+from gateway.domain.sessions import Outcome, Record
 from gateway.store.sessions import Commit
 from jobs.runtime import Runtime
 
 _ROUNDS = 20
+
+
+def _is_old(runtime: Runtime, session_id: str, decision: Decision) -> bool:
+    """Whether an act that changed nothing need not be written: its first telling stays."""
+    if decision.outcome is Outcome.UNCHANGED:
+        return True
+    loaded = runtime.sessions.load([(session_id, (decision.key,))])[0]
+    return loaded is not None and decision.key in loaded.known
 
 
 def act(runtime: Runtime, session_id: str, action: Callable[[Record], Act | None]) -> Record:
@@ -24,6 +33,8 @@ def act(runtime: Runtime, session_id: str, action: Callable[[Record], Act | None
         if acted is None:
             return loaded.record
         after, decision = acted
+        if after == loaded.record and _is_old(runtime, session_id, decision):
+            return after
         if runtime.sessions.commit([Commit(loaded.record, after, (decision,))])[0]:
             runtime.listings.state([after.session])
             return after

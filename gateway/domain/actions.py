@@ -132,7 +132,11 @@ def refuse(record: Record, actor: Actor, quarantined: Decision, note: str) -> Ac
     """Leaves a quarantined claim without effect, and says why."""
     if quarantined.outcome not in QUARANTINED:
         raise Conflict("That decision is not in quarantine.")
-    return _answered(record, record.session, actor, quarantined, "quarantine.refused", note)
+    after, answer = _answered(
+        record, record.session, actor, quarantined, "quarantine.refused", note
+    )
+    # The session stays as it is; that somebody has decided so is what is new.
+    return after, replace(answer, outcome=Outcome.APPLIED)
 
 
 def _present(record: Record) -> PaymentSession:

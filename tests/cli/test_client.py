@@ -8,6 +8,7 @@ from gateway.client import (
     GatewayClient,
     NewSession,
     NotYet,
+    Payment,
     Refused,
     Unreachable,
     is_ready,
@@ -52,6 +53,7 @@ def told(version=1, status="pending", **fields):
         "version": version,
         "data": {},
         "needs_void": False,
+        "idempotency_key": "key",
     }
     return {"json": session | fields, "headers": {"ETag": f'"{version}"'}}
 
@@ -89,8 +91,9 @@ def test_unchanged_session_is_asked_for_by_its_etag(api, client):
     assert client.changed(client.get("ps_1")) is None
 
 
-def test_wait_ends_at_a_wanted_status_with_growing_pauses(api, client, pauses):
+def test_wait_asks_again_with_growing_pauses_if_nobody_waits_with_the_answer(api, client, pauses):
     api.get(ONE, **told(1))
+    api.get(ONE, status=304, match=only_if_not(1))
     api.get(ONE, status=304, match=only_if_not(1))
     api.get(ONE, match=only_if_not(1), **told(2, "requires_more"))
     at = "2026-11-20T14:00:00+00:00"
@@ -99,7 +102,32 @@ def test_wait_ends_at_a_wanted_status_with_growing_pauses(api, client, pauses):
     session = client.wait_for("ps_1", AUTHORIZED, timeout=60)
     assert (3, at) == (session.version, session.payment_authorized_at.isoformat())
     assert pauses == sorted(set(pauses))
-    assert 3 == len(pauses)
+    assert 2 == len(pauses)
+
+
+def test_creation_may_carry_a_key_that_makes_it_safe_to_repeat(api, client):
+    sent = [matchers.header_matcher({"Idempotency-Key": "order-7"})]
+    api.post(f"{BASE}/sessions", status=201, match=sent, **told())
+
+    new = NewSession(provider_id="stripe", amount=4250, currency_code="EUR")
+    assert "ps_1" == client.create(new, idempotency_key="order-7").id
+
+
+def test_completion_sends_the_sessions_own_key(api, client):
+    payment = {
+        "id": "pay_1",
+        "session_id": "ps_1",
+        "amount": 4250,
+        "currency_code": "EUR",
+        "captured_amount": 0,
+        "refunded_amount": 0,
+        "disputed_amount": 0,
+    }
+    sent = [matchers.json_params_matcher({"idempotency_key": "key"})]
+    api.get(ONE, **told(2, "authorized"))
+    api.post(f"{ONE}/complete", match=sent, json={**payment, "captures": []})
+
+    assert Payment(**payment) == client.complete(client.get("ps_1"))
 
 
 def test_wait_outlives_a_gateway_that_is_away_for_a_moment(api, client):

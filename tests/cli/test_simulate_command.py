@@ -21,6 +21,7 @@ SESSION = {
     "currency_code": "EUR",
     "payment_authorized_at": None,
     "version": 1,
+    "idempotency_key": "key",
     "data": {"id": "pi_of_the_session"},
 }
 

@@ -24,7 +24,10 @@ from gateway.store.tokens import Scope, Token, Tokens, digest_of
 from providers.registry import Instance
 
 TOKEN = "system-test"
-SECRETS = {"GATEWAY_STRIPE_WEBHOOK_SECRETS": "whsec_system"}
+SECRETS = {
+    "GATEWAY_STRIPE_WEBHOOK_SECRETS": "whsec_system",
+    "GATEWAY_ADYEN_HMAC_KEYS": "44" * 32,
+}
 _ROOT = Path(__file__).parents[2]
 
 

@@ -23,6 +23,8 @@ def test_completion_gives_the_payment_and_the_same_one_again(api, authorized):
         for name in ("id", "session_id", "amount", "currency_code", "captured_amount")
     )
     assert api("GET", "/sessions/ps_1").json["completed_at"]
+    decisions = api("GET", "/sessions/ps_1/history").json["decisions"]
+    assert ["applied"] == [d["outcome"] for d in decisions if d["type"] == "session.completed"]
 
 
 def test_pending_is_a_conflict_that_is_never_replayed(api, create, webhook):

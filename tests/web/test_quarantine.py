@@ -41,10 +41,14 @@ def test_refused_claim_leaves_the_session_as_it_is(api, quarantined, services):
     assert [] == listed(services)
 
 
-def test_answer_may_be_repeated(api, quarantined):
-    first, again = answer(api, "accept").json, answer(api, "accept").json
+@pytest.mark.parametrize("verb", ["accept", "refuse"])
+def test_answer_may_be_repeated_and_the_first_one_stays(api, quarantined, verb):
+    first, again = answer(api, verb).json, answer(api, verb, note="changed my mind").json
 
     assert first == again
+    decisions = api("GET", "/sessions/ps_1/history").json["decisions"]
+    notes = [(d["outcome"], d["detail"]) for d in decisions if d["type"].startswith("quarantine")]
+    assert [("applied", "called the customer")] == notes
 
 
 def test_only_a_claim_in_quarantine_can_be_answered(api, create, webhook):
