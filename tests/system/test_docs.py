@@ -59,7 +59,7 @@ def test_readme_starts_with_the_two_commands():
 
 
 def test_readme_lists_every_setting_and_no_other():
-    listed = set(re.findall(r"^\| `(GATEWAY_[A-Z_]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE))
-    prefix = config.PREFIX
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `(GATEWAY_[A-Z_]+)` \|", text, re.MULTILINE))
 
-    assert {f"{prefix}{name}" for name in config.SETTINGS} == listed
+    assert {f"{config.PREFIX}{name}" for name in config.SETTINGS} == listed
