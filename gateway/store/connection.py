@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
-from redis import Redis
+from redis import BlockingConnectionPool, Redis
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
@@ -18,17 +18,22 @@ T = TypeVar("T")
 
 # A provider waits for the edge: better a quick 503 (it tries again) than a thread that hangs.
 EDGE_TIMEOUT = 0.8
+EDGE_CONNECTIONS = 64
 WORKER_TIMEOUT = 5.0
 
 
 def edge_client(url: str) -> Redis:
     """For requests: gives up within a second, never sends a command twice by itself."""
-    return Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         url,
+        # A burst of requests shares these in turn; one connection each would be refused.
+        max_connections=EDGE_CONNECTIONS,
+        timeout=EDGE_TIMEOUT,
         socket_timeout=EDGE_TIMEOUT,
         socket_connect_timeout=EDGE_TIMEOUT,
         retry=Retry(NoBackoff(), 0),
     )
+    return Redis.from_pool(pool)
 
 
 def worker_client(url: str) -> Redis:

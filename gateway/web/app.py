@@ -37,9 +37,11 @@ def create_app(services: Services) -> Flask:
     api = None
     if Face.API in services.settings.faces:
         auth = Authenticator(services)
-        app.register_blueprint(waiting.blueprint(services, auth))
+        room = waiting.Waiting(services)
+        app.register_blueprint(waiting.blueprint(services, auth, room))
         api = Api(app)
-        for floor in (sessions, listings, payments, collections, quarantine):
+        api.register_blueprint(sessions.blueprint(services, auth, room))
+        for floor in (listings, payments, collections, quarantine):
             api.register_blueprint(floor.blueprint(services, auth))
         # No view names it: it is what all errors look like.
         api.spec.components.schema("Problem", schema=Problem)

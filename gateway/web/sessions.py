@@ -17,11 +17,11 @@ from gateway.web.auth import Authenticator
 from gateway.web.problems import problem
 from gateway.web.schemas import SessionView
 from gateway.web.services import Services
-from gateway.web.waiting import wait_for_change
+from gateway.web.waiting import Waiting
 from jobs.acts import act
 
 
-def blueprint(services: Services, auth: Authenticator) -> Blueprint:  # noqa: C901 - a row of views
+def blueprint(services: Services, auth: Authenticator, waiting: Waiting) -> Blueprint:  # noqa: C901 - a row of views
     routes = Blueprint("sessions", __name__, description="PaymentSessions and their histories")
     runtime = services.runtime
 
@@ -43,7 +43,10 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:  # noqa: C9
         """Get a session; send `If-None-Match` to poll cheaply, and `wait` to hear of a change."""
         tag = views.current_etag(runtime, session_id)
         if views.is_known(tag) and options["wait"]:
-            tag = wait_for_change(services, session_id, tag, options["wait"])
+            look = waiting.wait(session_id, tag, options["wait"])
+            tag = look.tag
+            if not views.is_known(tag) and not options["expand"]:
+                return Response(look.body, mimetype="application/json", headers={"ETag": tag})
         if views.is_known(tag):
             return Response(status=304, headers={"ETag": tag})
         session = runtime.sessions.get(session_id)
