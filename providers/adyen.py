@@ -2,56 +2,46 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Annotated, Any
 
-from gateway.domain.errors import Cause, Rejected
-from gateway.domain.events import ChangeKind, Delivery, PaymentEvent
+from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
-from providers.adyen_items import ItemsHmac, header_signed, read_items
-from providers.configuration import Secret, Secrets
+from providers.configuration import Secrets
 from providers.contract import Adapter, Reply
-from providers.meanings import Meaning, Means, Told, event, meaning_of
-from providers.schemes.parts import hex_key, usable_by
+from providers.meanings import Meaning, Means, Told, by_word, event, meaning_of
+from providers.schemes.basic_auth import BasicAuth, BehindBasicAuth
+from providers.schemes.body_hmac import BodyHmac
+from providers.schemes.items_hmac import ItemsHmac
+from providers.schemes.parts import as_base64, hex_key, usable_by
+from providers.shapes import Shape, matching, text, word
 
 # An eventCode and its `success`, which is no success of a payment; for two, an unsigned field more.
-_MEANINGS = {
+_ROWS = {
     "AUTHORISATION true": Means.AUTHORIZED,
     "AUTHORISATION false": Means.FAILED,
     "PENDING true": Means.PENDING,
     "CAPTURE true": Means.CAPTURED,
-    "CAPTURE false": Means.CAPTURE_FAILED,
-    "CAPTURE_FAILED true": Means.CAPTURE_FAILED,
-    "CANCELLATION true": Means.RELEASED,
-    "TECHNICAL_CANCEL true": Means.RELEASED,
+    "CAPTURE false, CAPTURE_FAILED true": Means.CAPTURE_FAILED,
+    "CANCELLATION true, TECHNICAL_CANCEL true, EXPIRE true": Means.RELEASED,
     "CANCEL_OR_REFUND true cancel": Means.RELEASED,
-    "CANCEL_OR_REFUND true refund": Means.REFUNDED,
-    "CANCEL_OR_REFUND false refund": Means.REFUND_FAILED,
-    "EXPIRE true": Means.RELEASED,
-    "OFFER_CLOSED true": Means.CANCELED,
-    "ORDER_CLOSED false": Means.CANCELED,
-    "REFUND true": Means.REFUNDED,
-    "REFUND false": Means.REFUND_FAILED,
-    "REFUND_WITH_DATA true": Means.REFUNDED,
-    "REFUND_WITH_DATA false": Means.REFUND_FAILED,
-    "REFUND_FAILED true": Means.REFUND_FAILED,
-    "REFUNDED_REVERSED true": Means.REFUND_FAILED,
-    "NOTIFICATION_OF_CHARGEBACK true": Means.DISPUTED,
-    "CHARGEBACK true": Means.DISPUTED,
+    "OFFER_CLOSED true, ORDER_CLOSED false": Means.CANCELED,
+    "REFUND true, REFUND_WITH_DATA true, CANCEL_OR_REFUND true refund": Means.REFUNDED,
+    "REFUND false, REFUND_WITH_DATA false, CANCEL_OR_REFUND false refund": Means.REFUND_FAILED,
+    "REFUND_FAILED true, REFUNDED_REVERSED true": Means.REFUND_FAILED,
+    "NOTIFICATION_OF_CHARGEBACK true, CHARGEBACK true": Means.DISPUTED,
     # Not the last word: a SECOND_CHARGEBACK may follow.
-    "CHARGEBACK_REVERSED true": Means.DISPUTE_WON,
-    "PREARBITRATION_WON true": Means.DISPUTE_WON,
-    "PREARBITRATION_ISSUER_WITHDRAWN true": Means.DISPUTE_WON,
-    "SCHEME_ARBITRATION_WON true": Means.DISPUTE_WON,
-    "SECOND_CHARGEBACK true": Means.DISPUTE_LOST,
-    "PREARBITRATION_LOST true": Means.DISPUTE_LOST,
-    "PREARBITRATION_ACCEPTED true": Means.DISPUTE_LOST,
-    "SCHEME_ARBITRATION_LOST true": Means.DISPUTE_LOST,
+    "CHARGEBACK_REVERSED true, PREARBITRATION_WON true": Means.DISPUTE_WON,
+    "PREARBITRATION_ISSUER_WITHDRAWN true, SCHEME_ARBITRATION_WON true": Means.DISPUTE_WON,
+    "SECOND_CHARGEBACK true, PREARBITRATION_LOST true": Means.DISPUTE_LOST,
+    "PREARBITRATION_ACCEPTED true, SCHEME_ARBITRATION_LOST true": Means.DISPUTE_LOST,
     "DISPUTE_DEFENSE_PERIOD_ENDED true": Means.DISPUTE_LOST,
     "ISSUER_RESPONSE_TIMEFRAME_EXPIRED true won": Means.DISPUTE_WON,
-    "ISSUER_RESPONSE_TIMEFRAME_EXPIRED true lost": Means.DISPUTE_LOST,
     "ISSUER_RESPONSE_TIMEFRAME_EXPIRED false won": Means.DISPUTE_WON,
+    "ISSUER_RESPONSE_TIMEFRAME_EXPIRED true lost": Means.DISPUTE_LOST,
     "ISSUER_RESPONSE_TIMEFRAME_EXPIRED false lost": Means.DISPUTE_LOST,
 }
+_MEANINGS = by_word(_ROWS)
 _IGNORED = (
     *{f"{word.partition(' ')[0]} false*" for word in _MEANINGS},
     *"ORDER_CLOSED* ISSUER_RESPONSE_TIMEFRAME_EXPIRED* MANUAL_REVIEW_* ORDER_OPENED".split(),
@@ -60,21 +50,23 @@ _IGNORED = (
     *"SCHEME_ARBITRATION AUTORESCUE RECURRING_CONTRACT PAYOUT_* PAIDOUT_REVERSED".split(),
     *"REPORT_AVAILABLE ACH_* DIRECT_DEBIT_* DONATION".split(),
 )
-_UNSIGNED = {
-    "CANCEL_OR_REFUND": "modification.action",
-    "ISSUER_RESPONSE_TIMEFRAME_EXPIRED": "disputeStatus",
+# Joined by colons that nothing escapes. Where only the merchant's own reference may hold one, there
+# is but one way to take the text apart again: no value can pose as its neighbour.
+_SIGNED = {
+    **dict.fromkeys(("pspReference", "originalReference", "merchantAccountCode"), r"[^:]*"),
+    "merchantReference": r"[\s\S]*",
+    **dict.fromkeys(("amount.value", "amount.currency", "eventCode"), r"[^:]*"),
+    "success": r"true|false",
 }
-# Their pspReference is the payment's own id; all others bring that in originalReference.
-_OF_THE_PAYMENT = frozenset({"AUTHORISATION", "PENDING", "EXPIRE", "OFFER_CLOSED"})
-_MONEY_MOVES = frozenset({ChangeKind.CAPTURED, ChangeKind.REFUNDED})
+_MODES = {"true": True, "false": False, "live": True, "test": False}
 _DECIMALS = {"CLP": 2, "CVE": 0, "IDR": 0, "ISK": 2}
-_MODES = {"true": True, "false": False}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BasicAuth:
-    username: Annotated[str, "Customer Area > Developers > Webhooks > (endpoint) > Security"]
-    password: Annotated[Secret, "the same page"]
+_MONEY = ("amount.value", "amount.currency")
+_LATER = Shape("originalReference", "merchantReference", *_MONEY, "pspReference", priced=False)
+_FIRST = replace(_LATER, external_id="pspReference")
+_ALONE = replace(_LATER, external_id="originalReference|pspReference")
+# Where the authorization was the capture as well, it is what a failed capture undoes.
+_UNDOING = replace(_LATER, own_id="originalReference|pspReference")
+_SHAPES = {"AUTHORISATION": _FIRST, "PENDING": _ALONE, "EXPIRE": _ALONE, "OFFER_CLOSED": _ALONE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,28 +76,23 @@ class AdyenConfig:
         "Customer Area > Developers > Webhooks > (endpoint) > Security > HMAC key, hex",
         usable_by(hex_key),
     ]
-    basic_auth: Annotated[
-        BasicAuth | None, "the user name and password of the same page; recommended"
-    ] = None
-    merchant_accounts: Annotated[
-        tuple[str, ...], "the merchant accounts whose items are applied; none: all"
-    ] = ()
-    auto_capture: Annotated[
-        bool, "whether the account captures by itself: then an authorization is a capture as well"
-    ] = False
+    basic_auth: Annotated[BasicAuth | None, "those of the same page; recommended"] = None
+    merchant_accounts: Annotated[tuple[str, ...], "whose items are applied; none: all"] = ()
+    auto_capture: Annotated[bool, "if the account captures by itself, without a CAPTURE"] = False
 
 
-class Money(payload.Body):
-    value, currency = payload.MinorUnits(required=True), payload.Currency(required=True)
-
-
-_MONEY = Money()
+_WHOLE = BodyHmac[AdyenConfig](
+    "hmacsignature", lambda its: its.hmac_keys, encode=as_base64, key=hex_key
+)
+_ITEMS = ItemsHmac[AdyenConfig](
+    _WHOLE, "notificationItems", "NotificationRequestItem", "additionalData.hmacSignature", _SIGNED
+)
 
 
 class Adyen(Adapter[AdyenConfig]):
     id = "adyen"
     Config = AdyenConfig
-    scheme = ItemsHmac()
+    scheme = BehindBasicAuth[AdyenConfig](_ITEMS, lambda config: config.basic_auth)
     reply = Reply(200, "[accepted]")
     refusal_status = 401
     decimals = _DECIMALS
@@ -116,57 +103,48 @@ class Adyen(Adapter[AdyenConfig]):
         if not delivery.body:
             return []
         document = payload.json_object(delivery.body)
-        if "notificationItems" not in document:
-            return [header_signed(delivery, document)]
-        live = _MODES.get(str(document.get("live")).lower())
-        return [self._event(delivery, item, config, live=live) for item in read_items(document)]
-
-    def _event(
-        self, delivery: Delivery, item: dict[str, Any], config: AdyenConfig, *, live: bool | None
-    ) -> PaymentEvent:
-        code, own_id = item["eventCode"], item["pspReference"] or ""
+        live = _MODES.get(word(document, "live|environment"))
+        if "notificationItems" in document:
+            return [_event(delivery, item, config, live=live) for item in _ITEMS.found(document)]
+        # Tokens, accounts, balances: no payment's concern, whatever their type.
         told = Told(
-            event_id=f"{code}:{own_id}:{item['success']}",
-            type=code,
-            occurred_at=payload.from_iso(item["eventDate"]),
+            event_id=text(document, "eventId") or sha256(delivery.body).hexdigest(),
+            type=matching(document, "type"),
+            occurred_at=delivery.received_at,
             livemode=live,
         )
-        if config.merchant_accounts and item["merchantAccountCode"] not in config.merchant_accounts:
-            told = replace(told, detail="of a merchant account that is not configured")
-            return event(delivery, told, Means.IGNORED)
-        meaning = _meaning(item, config)
-        if meaning in (None, Means.IGNORED):
-            return event(delivery, told, meaning)
-        return event(delivery, _complete(told, item, meaning), meaning, self.decimals)
+        return [event(delivery, told, Means.IGNORED)]
 
 
-def _meaning(item: dict[str, Any], config: AdyenConfig) -> Meaning | None:
-    code = item["eventCode"]
-    word = f"{code} {item['success']}"
-    if code in _UNSIGNED:
-        word += f" {(item['additionalData'] or {}).get(_UNSIGNED[code])}".lower()
-    if config.auto_capture and word == "AUTHORISATION true":
+def _event(
+    delivery: Delivery, item: dict[str, Any], config: AdyenConfig, *, live: bool | None
+) -> PaymentEvent:
+    code, success = word(item, "eventCode"), word(item, "success")
+    told = Told(
+        event_id=f"{code}:{word(item, 'pspReference')}:{success}",
+        type=code,
+        occurred_at=payload.from_iso(item.get("eventDate")),
+        livemode=live,
+    )
+    ours = config.merchant_accounts
+    if ours and word(item, "merchantAccountCode") not in ours:
+        return event(delivery, replace(told, detail="of another merchant account"), Means.IGNORED)
+    meaning = _meaning(item, code, success, config)
+    undone = config.auto_capture and meaning == Means.CAPTURE_FAILED
+    shape = _UNDOING if undone else _SHAPES.get(code, _LATER)
+    return event(delivery, shape.completing(told, item, meaning), meaning, _DECIMALS)
+
+
+def _meaning(item: dict[str, Any], code: str, success: str, config: AdyenConfig) -> Meaning | None:
+    known = f"{code} {success}"
+    if config.auto_capture and known == "AUTHORISATION true":
         # No CAPTURE will follow: this is Adyen's last word on the payment.
         return Means.PAID
-    return meaning_of([word, code], _MEANINGS, _IGNORED)
-
-
-def _complete(told: Told, item: dict[str, Any], meaning: Meaning) -> Told:
-    own_id, original = item["pspReference"], item["originalReference"]
-    if not own_id:
-        raise Rejected(Cause.MALFORMED, "pspReference: is missing")
-    amount = item["amount"] or {}
-    if meaning == Means.AUTHORIZED or meaning.payment_event in _MONEY_MOVES or any(amount.values()):
-        amount = _MONEY.read(amount)
-    payment_id = original or (own_id if told.type in _OF_THE_PAYMENT else None)
-    return replace(
-        told,
-        external_id=own_id if told.type == "AUTHORISATION" else payment_id,
-        reference=item["merchantReference"],
-        subject=own_id,
-        amount=amount.get("value"),
-        currency=amount.get("currency"),
-    )
+    # Not signed, so it only ever comes behind what is.
+    data = payload.loose_object(item.get("additionalData"))
+    more = [data.get("modification.action"), data.get("disputeStatus")]
+    words = [f"{known} {one.lower()}" for one in more if isinstance(one, str)]
+    return meaning_of([*words, known, code], _MEANINGS, _IGNORED)
 
 
 adapter = Adyen()

@@ -4,8 +4,9 @@ Whatever bytes come in, the only exception that leaves an adapter is `Rejected`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from gateway.domain.errors import Cause, Rejected
@@ -37,18 +38,27 @@ class Reply:
     content_type: str = "text/plain; charset=utf-8"
 
 
+Headers = tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
     """A call to the provider's API. The host comes from configuration, never from a delivery.
 
     With `cache_seconds` the answer may be an earlier one (a certificate, an access token).
+    `timed_headers` makes the headers that hold the time of the call, when it is made.
     """
 
     method: str
     url: str
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    headers: Headers = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
     cache_seconds: int = 0
+    timed_headers: Callable[[datetime], Headers] | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        """Without the query: there are providers that want a secret in it."""
+        return f"ApiRequest({self.method} {self.url.partition('?')[0]})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +97,12 @@ class Adapter(ABC, Generic[C]):
     scheme: Scheme[C]
     reply: ClassVar[Reply] = Reply()
     refusal_status: ClassVar[int] = 400
+    # How deliveries come; a handshake may come by any method.
+    methods: ClassVar[tuple[str, ...]] = ("POST",)
     # Headers whose values are secrets themselves (static tokens): they are not stored.
     secret_headers: ClassVar[tuple[str, ...]] = ()
+    # The same of the query: the names of its parameters.
+    secret_query: ClassVar[tuple[str, ...]] = ()
     meanings: ClassVar[Mapping[str, Meaning]] = {}
     # Words of no concern to a payment, by name or by family ("payout.*").
     ignored: ClassVar[tuple[str, ...]] = ()

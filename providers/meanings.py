@@ -14,6 +14,8 @@ from gateway.domain.events import (
 )
 from providers.payload import iso_minor
 
+_MONEY_MOVES = frozenset({ChangeKind.CAPTURED, ChangeKind.REFUNDED})
+
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
@@ -21,6 +23,15 @@ class Meaning:
 
     session_status: SessionStatus | None = None
     payment_event: ChangeKind | None = None
+
+    def __bool__(self) -> bool:
+        """Whether it concerns a payment."""
+        return self.session_status is not None or self.payment_event is not None
+
+    @property
+    def needs_amount(self) -> bool:
+        """Money is held, taken or given back: how much must be told, or it would seem to be all."""
+        return self.session_status is SessionStatus.AUTHORIZED or self.payment_event in _MONEY_MOVES
 
 
 class Means:
@@ -43,6 +54,11 @@ class Means:
     DISPUTED = Meaning(None, ChangeKind.DISPUTED)
     DISPUTE_WON = Meaning(None, ChangeKind.DISPUTE_WON)
     DISPUTE_LOST = Meaning(None, ChangeKind.DISPUTE_LOST)
+
+
+def by_word(rows: Mapping[str, Meaning]) -> dict[str, Meaning]:
+    """A table of single words from one whose rows may hold several, with commas between them."""
+    return {word.strip(): meaning for row, meaning in rows.items() for word in row.split(",")}
 
 
 def meaning_of(

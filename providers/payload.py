@@ -9,13 +9,15 @@ from typing import Any, NoReturn
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
-from gateway.domain.errors import Cause, Rejected
-from gateway.domain.money import MAX_AMOUNT, exponent
+from gateway.domain.errors import Cause, InvalidInput, Rejected
+from gateway.domain.money import MAX_AMOUNT, exponent, minor_units
 
 # Longer than any number that means money or time, and cheap to convert.
 _MAX_DIGITS = 400
 # Past this a text is no identifier, and no store key should be made of it.
 _MAX_TEXT = 500
+# Coins that merchants price in, and their decimals: ISO 4217 does not know them.
+_COINS = {"BTC": 8, "BCH": 8, "LTC": 8}
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
 
@@ -59,6 +61,17 @@ class Id(Text):
         return found
 
 
+class NumberedId(Id):
+    """An id that a provider writes as a text or as a number; always a text with us."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if isinstance(value, Mapping):
+            value = value.get("id")
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
 class MinorUnits(fields.Integer):
     """Money as an integer of minor units, never negative: a refund is told by its type."""
 
@@ -70,6 +83,15 @@ class MinorUnits(fields.Integer):
         if found is None or not 0 <= found <= MAX_AMOUNT:
             raise ValidationError("is no amount of money")
         return found
+
+
+class WrittenMinorUnits(MinorUnits):
+    """Minor units that a provider writes as a number or as digits in a text."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,16}", value):
+            value = int(value)
+        return super()._deserialize(value, attr, data, **kwargs)
 
 
 class Currency(fields.Field[str]):
@@ -86,29 +108,26 @@ class UnixTime(fields.Field[datetime]):
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> datetime:
         try:
-            return from_unix(value)
+            return self.read(value)
         except Rejected as error:
             raise ValidationError(error.detail) from None
 
+    def read(self, value: Any) -> datetime:
+        return from_unix(value)
 
-class IsoTime(fields.Field[datetime]):
+
+class IsoTime(UnixTime):
     """ISO 8601 with an offset (without one: UTC) as aware UTC."""
 
-    def _deserialize(self, value: Any, *_: Any, **__: Any) -> datetime:
-        try:
-            return from_iso(value)
-        except Rejected as error:
-            raise ValidationError(error.detail) from None
+    def read(self, value: Any) -> datetime:
+        return from_iso(value)
 
 
-class Time(fields.Field[datetime]):
+class Time(UnixTime):
     """Unix seconds as a number, or ISO 8601 as a text, as aware UTC."""
 
-    def _deserialize(self, value: Any, *_: Any, **__: Any) -> datetime:
-        try:
-            return from_iso(value) if isinstance(value, str) else from_unix(value)
-        except Rejected as error:
-            raise ValidationError(error.detail) from None
+    def read(self, value: Any) -> datetime:
+        return from_iso(value) if isinstance(value, str) else from_unix(value)
 
 
 def json_object(body: bytes) -> dict[str, Any]:
@@ -119,8 +138,8 @@ def json_object(body: bytes) -> dict[str, Any]:
     try:
         document = json.loads(
             body.decode("utf-8"),
-            parse_float=_decimal,
-            parse_int=_integer,
+            parse_float=lambda digits: Decimal(_short(digits)),
+            parse_int=lambda digits: int(_short(digits)),
             parse_constant=_refuse,
             object_pairs_hook=_unique,
         )
@@ -144,24 +163,80 @@ def iso_minor(amount: int, currency: str, decimals: Mapping[str, int]) -> int:
     return whole
 
 
+def from_major(value: Any, currency: str, decimals: int | None = None) -> int:
+    """An amount in major units (a number or a decimal text) as minor units, never negative.
+
+    `decimals` are those of what the value counts. Raises Rejected(MALFORMED).
+    """
+    try:
+        places = _COINS.get(currency) if decimals is None else decimals
+        found = minor_units(value, currency, places)
+    except InvalidInput as error:
+        raise Rejected(Cause.MALFORMED, str(error)) from None
+    if found < 0:
+        raise Rejected(Cause.MALFORMED, "amount: must not be negative")
+    return found
+
+
 def is_text(value: str) -> bool:
     """Whether a text is of sane length and valid Unicode (JSON can smuggle in lone surrogates)."""
     return len(value) <= _MAX_TEXT and not _SURROGATE.search(value)
 
 
 def dig(document: Any, path: str) -> Any:
-    """What a path of dotted keys leads to; None where there is nothing."""
+    """What a path of dotted keys, or of places in lists, leads to; None where there is nothing."""
     for name in path.split("."):
-        document = document.get(name) if isinstance(document, dict) else None
+        if isinstance(document, list) and name.isdecimal():
+            document = next(iter(document[int(name) :]), None)
+        else:
+            document = document.get(name) if isinstance(document, dict) else None
     return document
 
 
-def text_at(body: bytes, name: str) -> str | None:
-    """The text under a name of the JSON object in a body; None, whatever else there is."""
+def need(found: Mapping[str, Any], *names: str) -> Any:
+    """The first of these fields that has a value. Raises Rejected(MALFORMED) if none has."""
+    for name in names:
+        if found.get(name) not in (None, ""):
+            return found[name]
+    raise Rejected(Cause.MALFORMED, f"{' or '.join(names)}: must be there")
+
+
+def require(found: Mapping[str, Any], *names: str) -> None:
+    """Raises Rejected(MALFORMED) unless each of these fields has a value."""
+    for name in names:
+        need(found, name)
+
+
+def text_under(document: Any, path: str) -> str | None:
+    """The text (or whole number, as text) under a path of dotted keys; None, whatever else."""
+    found = dig(document, path)
+    if isinstance(found, int) and not isinstance(found, bool):
+        found = str(found)
+    return found if isinstance(found, str) and found and is_text(found) else None
+
+
+def loose_object(value: Any) -> dict[str, Any]:
+    """An object, or the text of a JSON object; anything else is an empty one."""
+    if isinstance(value, str):
+        try:
+            return json_object(value.encode("utf-8", "surrogatepass"))
+        except Rejected:
+            return {}
+    return value if isinstance(value, dict) else {}
+
+
+def peek(body: bytes) -> dict[str, Any]:
+    """The JSON object in a body, read fast and loosely, for keys and routing; empty if none."""
     try:
-        found = json_object(body).get(name)
-    except Rejected:
-        return None
+        document = json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def text_at(body: bytes, name: str) -> str | None:
+    """The text under a name of the JSON object in a body, read loosely; None, whatever else."""
+    found = peek(body).get(name)
     return found if isinstance(found, str) and found and is_text(found) else None
 
 
@@ -173,6 +248,14 @@ def from_unix(value: Any) -> datetime:
         return datetime.fromtimestamp(float(value), UTC)
     except (ValueError, OverflowError, OSError):
         raise Rejected(Cause.MALFORMED, "must be Unix seconds") from None
+
+
+def from_millis(value: Any) -> datetime:
+    """Unix milliseconds (int or digits) as aware UTC. Raises Rejected(MALFORMED)."""
+    number = isinstance(value, int) and not isinstance(value, bool)
+    if not number and not (isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value)):
+        raise Rejected(Cause.MALFORMED, "must be Unix milliseconds")
+    return from_unix(Decimal(value) / 1000)
 
 
 def from_iso(value: Any) -> datetime:
@@ -195,16 +278,10 @@ def _paths(messages: Any, prefix: str = "") -> str:
     )
 
 
-def _decimal(text: str) -> Decimal:
-    if len(text) > _MAX_DIGITS:
+def _short(digits: str) -> str:
+    if len(digits) > _MAX_DIGITS:
         raise ValueError("number too long")
-    return Decimal(text)
-
-
-def _integer(text: str) -> int:
-    if len(text) > _MAX_DIGITS:
-        raise ValueError("number too long")
-    return int(text)
+    return digits
 
 
 def _refuse(name: str) -> NoReturn:

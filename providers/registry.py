@@ -16,9 +16,47 @@ _GROUP = "gateway.providers"
 # Each is the name of a module beside this one, which holds the adapter as `adapter`.
 _BUILT_IN = (
     "adyen",
+    "airwallex",
+    "amazon_pay",
+    "authorize_net",
+    "bitpay",
+    "bluesnap",
+    "braintree",
+    "btcpay_server",
+    "cashfree",
+    "checkout_com",
+    "coinbase_commerce",
+    "cybersource",
+    "flutterwave",
+    "gocardless",
+    "iyzico",
+    "klarna",
+    "lemon_squeezy",
+    "manual",
+    "mercado_pago",
+    "midtrans",
+    "mollie",
+    "nuvei",
+    "omise",
+    "opennode",
+    "paddle",
+    "paymongo",
+    "paypal",
+    "payplug",
+    "paystack",
+    "payu",
+    "phonepe",
+    "przelewy24",
+    "rapyd",
+    "razorpay",
+    "redsys",
     "square",
     "standard_webhooks",
     "stripe",
+    "tap",
+    "vipps_mobilepay",
+    "worldpay",
+    "xendit",
 )
 
 
@@ -26,13 +64,15 @@ _BUILT_IN = (
 class Instance:
     """One configured account: `name` is the provider_id of its sessions and ends its URL.
 
-    `livemode` is the mode whose events it applies; None applies both.
+    `livemode` is the mode whose events it applies; None applies both. `api_base` stands in for the
+    scheme and host of the provider's API, so that development can ask a stand-in on loopback.
     """
 
     name: str
     adapter: Adapter[Any]
     config: Any = field(repr=False)
     livemode: bool | None = None
+    api_base: str | None = None
 
 
 def adapter_ids() -> tuple[str, ...]:

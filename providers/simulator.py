@@ -4,6 +4,7 @@
 Pure: time and ids are handed in. The secrets there are made up.
 """
 
+import inspect
 import json
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
@@ -11,15 +12,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
-from importlib.resources import files
+from pathlib import Path
 from string import Template
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from gateway.domain.errors import InvalidInput
 from gateway.domain.events import Delivery
 from gateway.domain.money import exponent, major_units
-from providers.registry import Instance
+from providers.registry import Instance, adapter, adapter_ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,13 @@ class ApiCall:
 def kinds(adapter_id: str) -> tuple[str, ...]:
     """The kinds of events that can be simulated; a word means the same with every adapter."""
     return tuple(_samples(adapter_id)["kinds"])
+
+
+def external_id(adapter_id: str, session_id: str) -> str:
+    """A payment's id as the provider would write it, always the same for a session."""
+    number = int(sha256(session_id.encode()).hexdigest(), 16) % 10**12
+    form: str = _samples(adapter_id).get("external_id", "pay$number")
+    return Template(form).substitute(number=f"{number:012}")
 
 
 def development_config(adapter_id: str) -> Mapping[str, Any]:
@@ -126,7 +135,11 @@ def _encoded(body: Any, samples: Mapping[str, Any]) -> str:
 
 @cache
 def _samples(adapter_id: str) -> dict[str, Any]:
-    found = files("providers") / "samples" / f"{adapter_id}.json"
+    if adapter_id not in adapter_ids():
+        raise InvalidInput("provider", f"there is no {adapter_id}")
+    # They lie beside the adapter, in this tree or in an outside package.
+    beside = Path(inspect.getfile(type(adapter(adapter_id)))).parent
+    found = beside / "samples" / f"{adapter_id}.json"
     if not found.is_file():
         raise InvalidInput("provider", f"there are no samples of {adapter_id}")
     samples: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
@@ -162,9 +175,18 @@ def _values(
         "event_id": event_id,
         "amount": _provider_minor(payment, instance.adapter.decimals),
         "amount_major": major_units(payment.amount, payment.currency),
+        # The same as a JSON number.
+        "amount_number": json.loads(major_units(payment.amount, payment.currency)),
         "currency": payment.currency,
         "currency_lower": payment.currency.lower(),
         "unix": int(at.timestamp()),
+        "unix_ms": int(at.timestamp()) * 1000 + at.microsecond // 1000,
+        "utc_date": f"{at:%Y-%m-%d}",
+        "utc_time": f"{at:%H:%M:%S}",
+        # Providers that write the wall clock of their own country, without a zone.
+        "jakarta": f"{at.astimezone(ZoneInfo('Asia/Jakarta')):%Y-%m-%d %H:%M:%S}",
+        "madrid_date": f"{at.astimezone(ZoneInfo('Europe/Madrid')):%d/%m/%Y}",
+        "madrid_hour": f"{at.astimezone(ZoneInfo('Europe/Madrid')):%H:%M}",
         "iso": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
 

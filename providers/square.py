@@ -2,18 +2,19 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated
 
-from marshmallow import fields, validate
+from marshmallow import validate
 
 from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter, Verified
-from providers.meanings import Meaning, Means, Told, event, meaning_of
+from providers.meanings import Meaning, Means, event, meaning_of
 from providers.schemes.body_hmac import BodyHmac
 from providers.schemes.parts import as_base64
+from providers.shapes import Heading, Shape, matching
 
 _PAYMENT = {
     "PENDING": Means.PENDING,
@@ -66,35 +67,20 @@ class SquareConfig:
     ]
 
 
-class Money(payload.Body):
-    amount, currency = payload.MinorUnits(required=True), payload.Currency(required=True)
-
-
-class Disputed(payload.Body):
-    payment_id = payload.Id(allow_none=True)
-
-
-class Subject(payload.Body):
-    """A payment, refund or dispute: what is used of each."""
-
-    # `dispute_id` and `state` are what disputes say in place of `id` and `status`.
-    id, dispute_id = (payload.Id(allow_none=True) for _ in range(2))
-    status, state = (payload.Text(allow_none=True) for _ in range(2))
-    updated_at = payload.IsoTime(allow_none=True)
-    reference_id = payload.Text(allow_none=True)
-    payment_id = payload.Id(allow_none=True)
-    disputed_payment = fields.Nested(Disputed, allow_none=True)
-    # The sum with the tip; `amount_money` is without it.
-    total_money, amount_money = (fields.Nested(Money, allow_none=True) for _ in range(2))
-
-
-class Envelope(payload.Body):
-    event_id, type = payload.Id(required=True), payload.Text(required=True)
-    created_at = payload.IsoTime(required=True)
-    data = fields.Raw(load_default=None, allow_none=True)
-
-
-_ENVELOPE, _SUBJECT = Envelope(), Subject()
+_HEADING = Heading("event_id", "type", occurred_at="created_at")
+# `amount_money` is without the tip; older disputes have their id under another name.
+_SUM, _CURRENCY = (
+    "total_money.amount|amount_money.amount",
+    "total_money.currency|amount_money.currency",
+)
+_SHAPES = {
+    # A payment is captured as a whole, and told again at every change of it.
+    "payment": Shape("id", "reference_id", _SUM, _CURRENCY, total=True),
+    "refund": Shape("payment_id", "reference_id", _SUM, _CURRENCY),
+    "dispute": Shape(
+        "disputed_payment.payment_id", "reference_id", _SUM, _CURRENCY, own_id="id|dispute_id"
+    ),
+}
 
 
 class Square(Adapter[SquareConfig]):
@@ -124,45 +110,21 @@ class Square(Adapter[SquareConfig]):
         return (payload.text_at(delivery.body, "event_id") or "").encode() or delivery.body
 
     def read(self, delivery: Delivery, config: SquareConfig) -> Iterable[PaymentEvent]:
-        envelope = _ENVELOPE.read(payload.json_object(delivery.body))
-        kind = envelope["type"]
-        mode = delivery.header_values("square-environment")
-        told = Told(
-            event_id=envelope["event_id"],
-            type=kind,
-            occurred_at=envelope["created_at"],
-            livemode=_MODES.get(mode[0].strip().lower()) if len(mode) == 1 else None,
-        )
-        if kind not in _STATUSES:
-            return [event(delivery, told, meaning_of([kind], {}, self.ignored))]
-        family = kind.partition(".")[0]
-        found = _SUBJECT.read(payload.dig(envelope["data"], f"object.{family}"))
-        word = f"{kind} {found.get('status') or found.get('state')}"
-        return [event(delivery, _complete(told, family, found), meaning_of([word], _MEANINGS))]
-
-
-def _complete(told: Told, family: str, found: dict[str, Any]) -> Told:
-    own_id = found.get("id") or found.get("dispute_id")
-    money = found.get("total_money") or found.get("amount_money")
-    if own_id is None or money is None:
-        raise Rejected(Cause.MALFORMED, f"{family}: its id and money must be there")
-    payments = {
-        "payment": own_id,
-        "refund": found.get("payment_id"),
-        "dispute": (found.get("disputed_payment") or {}).get("payment_id"),
-    }
-    return replace(
-        told,
+        document = payload.json_object(delivery.body)
+        modes = [
+            _MODES.get(it.strip().lower()) for it in delivery.header_values("square-environment")
+        ]
+        told = replace(_HEADING.told(document), livemode=modes[0] if len(modes) == 1 else None)
+        if told.type not in _STATUSES:
+            return [event(delivery, told, meaning_of([told.type], {}, self.ignored))]
+        family = told.type.partition(".")[0]
+        found = payload.dig(document, f"data.object.{family}")
+        meaning = meaning_of([f"{told.type} {matching(found, 'status|state')}"], _MEANINGS)
+        told = _SHAPES[family].completing(told, found, meaning)
         # Samples show events made before the object's own last change, so neither time is enough.
-        occurred_at=max(told.occurred_at, found.get("updated_at") or told.occurred_at),
-        external_id=payments[family],
-        reference=found.get("reference_id"),
-        subject=own_id,
-        # A payment is captured as a whole, and told again at every change of it.
-        total=family == "payment",
-        amount=money["amount"],
-        currency=money["currency"],
-    )
+        changed = payload.dig(found, "updated_at")
+        at = max(told.occurred_at, payload.from_iso(changed) if changed else told.occurred_at)
+        return [event(delivery, replace(told, occurred_at=at), meaning)]
 
 
 adapter = Square()

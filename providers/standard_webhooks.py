@@ -7,13 +7,12 @@ from typing import Annotated, Any, Literal
 
 from marshmallow import validate
 
-from gateway.domain.errors import Cause, InvalidInput, Rejected
+from gateway.domain.errors import Rejected
 from gateway.domain.events import ChangeKind, Delivery, PaymentEvent
-from gateway.domain.money import minor_units
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter
-from providers.meanings import Meaning, Means, Told, event, meaning_of
+from providers.meanings import Meaning, Told, event, meaning_of
 from providers.schemes.parts import unix_stamp, usable_by
 from providers.schemes.standard_webhooks import (
     StandardHeaders,
@@ -27,8 +26,7 @@ _MANY = frozenset({ChangeKind.REFUNDED, ChangeKind.REFUND_FAILED})
 
 
 class Money(payload.Body):
-    amount = payload.MinorUnits(allow_none=True)
-    currency = payload.Currency(allow_none=True)
+    amount, currency = payload.MinorUnits(allow_none=True), payload.Currency(allow_none=True)
 
 
 _MONEY = Money()
@@ -97,7 +95,7 @@ class StandardWebhooksAdapter(Adapter[StandardWebhooksConfig]):
             # Senders may send any body; one that is no JSON object has nothing for us.
             return []
         mapping, headers = config.mapping, StandardHeaders.of(delivery)
-        kind = _id(document, mapping.event_type)
+        kind = payload.text_under(document, mapping.event_type)
         if kind is None:
             return []
         told = Told(
@@ -107,44 +105,30 @@ class StandardWebhooksAdapter(Adapter[StandardWebhooksConfig]):
             livemode=_flag(document, mapping.livemode),
         )
         meaning = meaning_of([kind], mapping.types)
-        if meaning is not None and meaning != Means.IGNORED:
+        if meaning:
             told = _complete(told, document, mapping, meaning)
         return [event(delivery, told, meaning)]
 
 
 def _complete(told: Told, document: dict[str, Any], mapping: BodyMapping, meaning: Meaning) -> Told:
-    money = _money(payload.dig(document, mapping.amount), document, mapping)
-    external_id = _id(document, mapping.external_id)
+    money = _money(document, mapping)
+    external_id = payload.text_under(document, mapping.external_id)
     one = told.event_id if meaning.payment_event in _MANY else external_id
     return replace(
         told,
         external_id=external_id,
-        reference=_id(document, mapping.reference),
-        subject=_id(document, mapping.change_id) or one,
-        amount=money.get("amount"),
-        currency=money.get("currency"),
+        reference=payload.text_under(document, mapping.reference),
+        subject=payload.text_under(document, mapping.change_id) or one,
+        **money,
     )
 
 
-def _money(amount: Any, document: dict[str, Any], mapping: BodyMapping) -> dict[str, Any]:
-    money = {"currency": payload.dig(document, mapping.currency)}
-    if amount is not None and mapping.amount_unit == "major":
-        currency = _MONEY.read(money)["currency"]
-        if currency is None:
-            raise Rejected(Cause.MALFORMED, "amount: in major units it needs a currency")
-        try:
-            amount = minor_units(amount, currency)
-        except InvalidInput as error:
-            raise Rejected(Cause.MALFORMED, str(error)) from None
-    return _MONEY.read(money | {"amount": amount})
-
-
-def _id(document: dict[str, Any], path: str) -> str | None:
-    """The id or word under a path; some senders number things."""
-    value = payload.dig(document, path)
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    return value if isinstance(value, str) and value and payload.is_text(value) else None
+def _money(document: dict[str, Any], mapping: BodyMapping) -> dict[str, Any]:
+    amount, currency = (payload.dig(document, at) for at in (mapping.amount, mapping.currency))
+    money = _MONEY.read({"currency": currency})
+    if amount is None or mapping.amount_unit == "minor":
+        return money | _MONEY.read({"amount": amount})
+    return money | {"amount": payload.from_major(amount, payload.need(money, "currency"))}
 
 
 def _flag(document: dict[str, Any], path: str) -> bool | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -24,31 +25,43 @@ C = TypeVar("C")
 
 @dataclass(frozen=True)
 class TimestampedHmac(Generic[C]):
-    """`t=<unix seconds>,v1=<hex>[,v1=<hex>]` in one header, over `t + "." + body`."""
+    """`t=<unix seconds>,v1=<hex>[,v1=<hex>]` in one header, over `t + "." + body`.
+
+    Providers differ in the names, in what separates the items, and in what joins time and body.
+    """
 
     header: str
     secrets: SecretsOf[C]
-    tolerance: int = 300
+    tolerance: int | Callable[[C], int] = 300
+    stamp: str = "t"
+    signature: str = "v1"
+    separator: str = ","
+    joint: bytes = b"."
 
     def verify(self, delivery: Delivery, config: C) -> Verified:
         secrets = live(self.secrets(config))
-        pairs = [item.strip().partition("=") for item in header(delivery, self.header).split(",")]
-        stamps = [value for name, _, value in pairs if name == "t"]
-        given = [value for name, _, value in pairs if name == "v1"]
+        items = header(delivery, self.header).split(self.separator)
+        pairs = [item.strip().partition("=") for item in items]
+        stamps = [value for name, _, value in pairs if name == self.stamp]
+        given = [value for name, _, value in pairs if name == self.signature]
         if len(stamps) != 1 or not given:
-            raise Rejected(Cause.MISSING_SIGNATURE, f"{self.header} must hold one t and a v1")
+            wanted = f"one {self.stamp} and a {self.signature}"
+            raise Rejected(Cause.MISSING_SIGNATURE, f"{self.header} must hold {wanted}")
         stamp = unix_stamp(stamps[0])
-        verdict = matching(secrets, lambda secret: _stamped(secret, stamps[0], delivery), given)
-        check_window(delivery, stamp, self.tolerance)
+        verdict = matching(secrets, lambda one: self._stamped(one, stamps[0], delivery), given)
+        width = self.tolerance if isinstance(self.tolerance, int) else self.tolerance(config)
+        check_window(delivery, stamp, width)
         return verdict
 
     def sign(self, delivery: Delivery, config: C) -> Delivery:
         first = live(self.secrets(config))[0]
         stamp = str(int(delivery.received_at.timestamp()))
-        value = f"t={stamp},v1={_stamped(first, stamp, delivery)}"
-        return with_headers(delivery, (self.header, value))
+        items = (
+            f"{self.stamp}={stamp}",
+            f"{self.signature}={self._stamped(first, stamp, delivery)}",
+        )
+        return with_headers(delivery, (self.header, self.separator.join(items)))
 
-
-def _stamped(secret: Secret, stamp: str, delivery: Delivery) -> str:
-    message = stamp.encode() + b"." + delivery.body
-    return hmac.digest(secret.bytes, message, hashlib.sha256).hex()
+    def _stamped(self, secret: Secret, stamp: str, delivery: Delivery) -> str:
+        message = stamp.encode() + self.joint + delivery.body
+        return hmac.digest(secret.bytes, message, hashlib.sha256).hex()

@@ -1,24 +1,21 @@
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
 
+import provider_cases
 import pytest
 
 from gateway.domain.errors import Rejected
-from providers import registry, simulator
-from providers.configuration import load
+from providers import simulator
 
 
 @pytest.fixture
 def at():
-    return datetime(2025, 11, 24, 16, 0, 0, 123000, UTC)
+    return provider_cases.AT
 
 
 @pytest.fixture
 def payment():
-    return simulator.SimulatedPayment(
-        session_id="payses_01JDTEST", external_id="ext_42", amount=4250, currency="EUR"
-    )
+    return provider_cases.PAYMENT
 
 
 @pytest.fixture
@@ -26,9 +23,7 @@ def instance_of():
     """An instance of an adapter: its development configuration, with some settings replaced."""
 
     def make(adapter_id, **settings):
-        adapter = registry.adapter(adapter_id)
-        raw = {**simulator.development_config(adapter_id), **settings}
-        return registry.Instance(adapter_id, adapter, load(adapter.Config, raw))
+        return provider_cases.instance_of(adapter_id, **settings)
 
     return make
 

@@ -155,20 +155,8 @@ def test_signature_is_needed_behind_good_credentials(instance_of, altered, refus
         ("REQUEST_FOR_INFORMATION", "true", {}, None, None),
         ("PREARBITRATION_ISSUER_WITHDRAWN", "true", {}, None, "dispute_won"),
         ("DISPUTE_DEFENSE_PERIOD_ENDED", "true", {}, None, "dispute_lost"),
-        (
-            "ISSUER_RESPONSE_TIMEFRAME_EXPIRED",
-            "true",
-            {"disputeStatus": "Won"},
-            None,
-            "dispute_won",
-        ),
-        (
-            "ISSUER_RESPONSE_TIMEFRAME_EXPIRED",
-            "true",
-            {"disputeStatus": "Lost"},
-            None,
-            "dispute_lost",
-        ),
+        (TIMEFRAME_EXPIRED, "true", {"disputeStatus": "Won"}, None, "dispute_won"),
+        (TIMEFRAME_EXPIRED, "true", {"disputeStatus": "Lost"}, None, "dispute_lost"),
         (TIMEFRAME_EXPIRED, "true", {}, None, None),
         ("PAYOUT_EXPIRE", "true", {}, None, None),
         ("ACH_NOTIFICATION_OF_CHANGE", "true", {}, None, None),
@@ -230,6 +218,20 @@ def test_auto_capture_takes_the_authorisation_as_the_last_word(instance_of, simu
     (failed,) = read(simulated(auto, "failed"), auto)
     assert ("authorized", "captured") == (paid.session_status, paid.payment_change.kind)
     assert ("error", None) == (failed.session_status, failed.payment_change)
+
+
+@pytest.mark.parametrize("kind", ["capture_failed", "captured"])
+def test_failed_capture_undoes_what_auto_capture_took(kind, instance_of, altered, read):
+    auto = instance_of("adyen", hmac_keys=[KEY], auto_capture=True)
+    success = "true" if kind == "capture_failed" else "false"
+    (paid,) = read(altered("authorized", pspReference="PAYMENT"), auto)
+    changes = {"pspReference": "OWN", "originalReference": "PAYMENT", "success": success}
+    (failed,) = read(altered(kind, **changes), auto)
+    assert ("captured", "PAYMENT") == (paid.payment_change.kind, paid.payment_change.reference)
+    change = failed.payment_change
+    assert ("capture_failed", "PAYMENT") == (change.kind, change.reference)
+    (alone,) = read(altered(kind, **changes))
+    assert "OWN" == alone.payment_change.reference
 
 
 def test_item_of_a_foreign_account_changes_nothing(instance_of, simulated, read):

@@ -144,3 +144,15 @@ def test_dotted_path_leads_to_a_value_or_to_nothing(path, expected):
 )
 def test_text_of_a_body_is_found_or_is_none(body, expected):
     assert expected == payload.text_at(body, "id")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff", b"[1]", b"[" * 5000, b'{"a":' * 5000, b"7" * 5000, b"null", b'{"a":1']
+)
+def test_peek_at_anything_else_is_empty(body):
+    assert {} == payload.peek(body)
+
+
+def test_peek_is_loose_where_reading_is_strict():
+    assert {"a": 2} == payload.peek(b'{"a": 1, "a": 2}')
+    refusal(payload.json_object, b'{"a": 1, "a": 2}')

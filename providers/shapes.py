@@ -1,0 +1,149 @@
+"""Where a provider's JSON holds what an event is made of, as data: paths of dotted keys.
+
+Between alternatives stands `|`: the first that leads to a value counts.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from marshmallow import fields
+
+from gateway.domain.errors import Cause, Rejected
+from providers import payload
+from providers.meanings import Meaning, Told
+
+
+class _Heading(payload.Body):
+    event_id, type = payload.Id(required=True), payload.Text(required=True)
+    occurred_at = payload.Time(required=True)
+    livemode = fields.Boolean(allow_none=True)
+
+
+class _Money(payload.Body):
+    amount, currency = payload.MinorUnits(required=True), payload.Currency(required=True)
+
+
+_HEADING, _MONEY = _Heading(), _Money()
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What every event of a provider says of itself, whatever it is about."""
+
+    event_id: str
+    type: str
+    occurred_at: str
+    livemode: str = ""
+
+    def told(self, document: Any) -> Told:
+        """Raises Rejected(MALFORMED)."""
+        found = {name: first(document, getattr(self, name)) for name in _HEADING.fields}
+        return Told(**_HEADING.read(found))
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What an object of one kind says of its payment.
+
+    Whatever happens to the whole payment is known by the payment's id, what happens to a part of
+    it (a refund, a dispute) by the object's own. `sums` are the amounts that some meanings have
+    for themselves; with `total` they are sums so far. With `priced`, money must be told by every
+    meaning, else only by those that hold or move it.
+    """
+
+    external_id: str
+    reference: str = ""
+    amount: str = "amount"
+    currency: str = "currency"
+    own_id: str = "id"
+    sums: Mapping[Meaning, str] = field(default_factory=dict)
+    total: bool = False
+    priced: bool = True
+
+    def completing(self, told: Told, found: Any, meaning: Meaning | None) -> Told:
+        """What was told, with what the object adds if it concerns a payment. Raises Rejected."""
+        if not meaning:
+            return told
+        own_id, payment_id = text(found, self.own_id), text(found, self.external_id)
+        if own_id is None:
+            raise Rejected(Cause.MALFORMED, f"{self.own_id}: must be there")
+        return replace(
+            told,
+            external_id=payment_id,
+            reference=text(found, self.reference),
+            subject=payment_id if meaning.session_status else own_id,
+            total=self.total,
+            **self._money(found, meaning),
+        )
+
+    def _money(self, found: Any, meaning: Meaning) -> dict[str, Any]:
+        amount = first(found, self.sums.get(meaning, self.amount))
+        currency = first(found, self.currency)
+        if amount is currency is None and not (self.priced or meaning.needs_amount):
+            return {}
+        return _MONEY.read({"amount": amount, "currency": currency})
+
+
+def first(document: Any, paths: str) -> Any:
+    """The first value that there is under one of the paths; None, where there is none."""
+    found = (payload.dig(document, path) for path in paths.split("|"))
+    return next((value for value in found if value is not None), None)
+
+
+def text(document: Any, paths: str) -> str | None:
+    """The first text under one of the paths, where an object counts as its id; else None."""
+    for path in paths.split("|"):
+        found = payload.dig(document, path)
+        value = found.get("id") if isinstance(found, dict) else found
+        if isinstance(value, str) and value and payload.is_text(value):
+            return value
+    return None
+
+
+def word(document: Any, paths: str) -> str:
+    """The text, whole number or truth value under one of the paths, as JSON writes it; else empty.
+
+    Raises Rejected(MALFORMED) for anything else.
+    """
+    found = first(document, paths)
+    if isinstance(found, int):
+        return json.dumps(found)
+    if found is not None and not (isinstance(found, str) and payload.is_text(found)):
+        raise Rejected(Cause.MALFORMED, f"{paths}: must be a short text")
+    return found or ""
+
+
+def items(document: Any, path: str) -> list[Any]:
+    """What a list under a path holds; nothing, where there is no list."""
+    found = payload.dig(document, path)
+    return found if isinstance(found, list) else []
+
+
+def major_sum(parts: list[Any], amount: str, currency: str) -> tuple[int | None, str | None]:
+    """The sum of money in major units, in minor units, and its currency; nothing, where none is.
+
+    Raises Rejected(MALFORMED) for several currencies.
+    """
+    named = {text(part, currency) for part in parts}
+    if named <= {None}:
+        return None, None
+    if len(named) > 1:
+        raise Rejected(Cause.MALFORMED, f"{currency}: must be one and the same")
+    code = str(named.pop())
+    return sum(payload.from_major(first(part, amount), code) for part in parts), code
+
+
+def matching(document: Any, path: str, pattern: str = ".+") -> str:
+    """The text under a path, if a pattern (ASCII) matches the whole of it. Raises MALFORMED."""
+    found = text(document, path) or ""
+    if not re.fullmatch(pattern, found, re.ASCII):
+        raise Rejected(Cause.MALFORMED, f"{path}: must be there, and plain")
+    return found
+
+
+def major_at(document: Any, path: str) -> int:
+    """The `value` of money under a path, in minor units of its `currency`; 0, where none is."""
+    return major_sum([document], f"{path}.value", f"{path}.currency")[0] or 0
