@@ -1,6 +1,7 @@
-.PHONY: help demo run test check format lock clean
+.PHONY: help demo run test test-sdk check docs format lock clean
 
 VENV := .venv
+SDK_VENV := .venv-sdk
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
@@ -14,6 +15,13 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
+# Both locks are complete, so nothing is resolved anew.
+$(SDK_VENV)/.installed: requirements-dev.lock requirements-sdk.lock
+	$(PYTHON) -m venv $(SDK_VENV)
+	$(SDK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+		-r requirements-dev.lock -r requirements-sdk.lock
+	touch $@
+
 demo: $(VENV)/.installed  ## play a payment through a real gateway and print its timeline
 	@$(BIN)/gateway demo
 
@@ -23,11 +31,17 @@ run: $(VENV)/.installed  ## run a gateway for development until Ctrl-C
 test: $(VENV)/.installed  ## the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
+test-sdk: $(SDK_VENV)/.installed  ## hold our verdicts against those of the providers' own SDKs
+	$(SDK_VENV)/bin/python -m pytest --disable-socket tests/sdk
+
 check: $(VENV)/.installed  ## format, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.installed  ## make the pages that are made of the code
+	$(BIN)/python -m providers.catalog > docs/providers.md
 
 format: $(VENV)/.installed  ## format the code
 	$(BIN)/ruff format .
@@ -36,6 +50,8 @@ format: $(VENV)/.installed  ## format the code
 lock: $(VENV)/.installed  ## pin all dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra sdk \
+		--constraints requirements-dev.lock --overrides tests/sdk/overrides.txt pyproject.toml -o requirements-sdk.lock
 
 clean:  ## remove what make and runs have made
-	rm -rf $(VENV) .data .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(SDK_VENV) .data .mypy_cache .pytest_cache .ruff_cache
