@@ -7,6 +7,7 @@ name. A variable `X_FILE` names a file that holds the value of `X` (mounted secr
 import dataclasses
 import json
 import os
+import re
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -160,6 +161,7 @@ def _instances(
     for name, given in _by_instance(names, variables).items():
         adapter = registry.adapter(names[name])
         livemode = _livemode(given.pop("live", None), name, faults)
+        api_base = _api_base(given.pop("api_base", None), name, faults)
         hints = typing.get_type_hints(adapter.Config)
         raw = {key: _plain(text, hints.get(key)) for key, text in given.items()}
         try:
@@ -168,7 +170,7 @@ def _instances(
             prefix = instance_prefix(name).removeprefix(PREFIX)
             faults += [_fault(f"{prefix}{key.upper()}", told) for key, told in _messages(error)]
         else:
-            instances[name] = Instance(name, adapter, config, livemode)
+            instances[name] = Instance(name, adapter, config, livemode, api_base)
     return instances
 
 
@@ -196,6 +198,12 @@ def _livemode(text: str | None, name: str, faults: list[str]) -> bool | None:
     if text.lower() not in ("true", "false"):
         faults.append(f"{instance_prefix(name)}LIVE: must be true or false")
     return text.lower() == "true"
+
+
+def _api_base(text: str | None, name: str, faults: list[str]) -> str | None:
+    if text is not None and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", text):
+        faults.append(f"{instance_prefix(name)}API_BASE: must be a URL of scheme, host and port")
+    return text
 
 
 def _plain(text: str, hint: Any) -> Any:

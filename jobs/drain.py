@@ -163,6 +163,8 @@ class Drain:
             for entry, stored, result in done
         ]
         self._runtime.inbox.finish(self._shard, finished)
+        matched = [(s.delivery.provider_id, s.secret) for _, s, _ in done if s and s.secret]
+        self._runtime.secret_uses.count(matched, now)
         for entry, stored, result in done:
             log.info(
                 "delivery_finished",

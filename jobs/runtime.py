@@ -13,6 +13,8 @@ from gateway.store.carts import Carts
 from gateway.store.connection import edge_client, worker_client
 from gateway.store.inbox import Inbox
 from gateway.store.listings import Listings
+from gateway.store.provider_apis import ProviderApis
+from gateway.store.secret_use import SecretUses
 from gateway.store.sessions import Sessions
 from jobs.queue import JobQueue
 from providers.registry import Instance
@@ -29,6 +31,8 @@ class Runtime:
     sessions: Sessions
     carts: Carts
     listings: Listings
+    provider_apis: ProviderApis
+    secret_uses: SecretUses
     queue: JobQueue
     instances: Mapping[str, Instance]
     clock: Callable[[], datetime]
@@ -58,6 +62,8 @@ def make(settings: Settings, client: Redis, queue: Redis, clock: Callable[[], da
         sessions=sessions,
         carts=Carts(client, sessions),
         listings=Listings(client),
+        provider_apis=ProviderApis(client),
+        secret_uses=SecretUses(client),
         queue=JobQueue(queue),
         instances=settings.instances,
         clock=clock,

@@ -1,33 +1,27 @@
 """Settling: what a delivery alone cannot prove is asked from the provider's API."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import requests
 from rq import get_current_job
 from structlog import get_logger
 
-from gateway.domain.errors import GatewayError, Rejected
+from gateway.domain.errors import Rejected
 from gateway.domain.events import PaymentEvent
 from gateway.store.inbox import Entry, StoredDelivery
 from gateway.store.keys import DeliveryState, shard_of
 from jobs.apply import Result, apply_events
+from jobs.provider_api import Caller, TryLater
 from jobs.runtime import Runtime, runtime
-from providers.contract import ApiAnswer, ApiRequest
 from providers.registry import Instance
 
-CONNECT_TIMEOUT = 5.0
-READ_TIMEOUT = 15.0
-MAX_ANSWER = 1024 * 1024
-_TOO_MANY_REQUESTS = 429
-_SERVER_ERROR = 500
 # A settled delivery has no place in the stream any more.
 _NO_ENTRY = "0-0"
+# Longer than a settlement that is under way takes: after that the sweep enqueues it anew.
+SETTLE_AGAIN = timedelta(minutes=2)
 
 log = get_logger()
-
-
-class TryLater(GatewayError):
-    """The provider's API could not be asked just now."""
 
 
 def settle(delivery_id: str) -> None:
@@ -58,6 +52,10 @@ class Settlement:
         if instance is None:
             self.give_up("not_configured: configure the provider again, then requeue it")
             return
+        rest = self._runtime.provider_apis.rests(instance.name)
+        if rest:
+            self._put_off(rest)
+            return
         try:
             events = self._ask(stored, instance)
         except Rejected as error:
@@ -70,14 +68,23 @@ class Settlement:
         """Makes the delivery a dead letter."""
         self._finish(Result(DeliveryState.DEAD, (reason,)), None)
 
+    def _put_off(self, seconds: float) -> None:
+        """Leaves the delivery to the sweep, which settles it once the API has rested.
+
+        It costs none of the job's retries: the provider is out of order, not this delivery.
+        """
+        due = self._runtime.clock() + timedelta(seconds=seconds) - SETTLE_AGAIN
+        shard = shard_of(self._id)
+        self._runtime.inbox.touch(shard, DeliveryState.UNSETTLED, [self._id], due)
+
     def _ask(self, stored: StoredDelivery, instance: Instance) -> Sequence[PaymentEvent]:
         conversation = instance.adapter.settle(stored.delivery, instance.config)
         with requests.Session() as session:
-            session.trust_env = False
+            caller = Caller(session, instance, self._runtime.provider_apis)
             try:
                 request = next(conversation)
                 while True:
-                    request = conversation.send(perform(session, request))
+                    request = conversation.send(caller.ask(request))
             except StopIteration as end:
                 return tuple(end.value or ())
 
@@ -87,25 +94,3 @@ class Settlement:
         finished = [result.ended(entry, now, body)]
         self._runtime.inbox.finish(shard_of(self._id), finished, leaves=DeliveryState.UNSETTLED)
         log.info("delivery_settled", delivery=self._id, state=result.state, notes=result.notes)
-
-
-def perform(session: requests.Session, request: ApiRequest) -> ApiAnswer:
-    """One call to a provider's API: bounded in time and size, no redirects. Raises TryLater."""
-    try:
-        with session.request(
-            request.method,
-            request.url,
-            headers=dict(request.headers),
-            data=request.body or None,
-            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            if response.status_code == _TOO_MANY_REQUESTS or response.status_code >= _SERVER_ERROR:
-                raise TryLater(f"the provider's API answered {response.status_code}")
-            body = response.raw.read(MAX_ANSWER + 1, decode_content=True)
-            if len(body) > MAX_ANSWER:
-                raise TryLater(f"the provider's API answered more than {MAX_ANSWER} bytes")
-            return ApiAnswer(response.status_code, body)
-    except (requests.RequestException, OSError) as error:
-        raise TryLater(f"the provider's API cannot be reached ({type(error).__name__})") from None

@@ -1,7 +1,6 @@
 """The sweep: finds what a lost wake-up, a killed process or a flushed queue left behind."""
 
 from contextlib import suppress
-from datetime import timedelta
 
 from gateway.domain.actions import Actor, expire
 from gateway.domain.errors import NotFound
@@ -9,11 +8,10 @@ from gateway.store.inbox import RETENTION
 from gateway.store.keys import DeliveryState
 from jobs.acts import act
 from jobs.runtime import Runtime, runtime
+from jobs.settle import SETTLE_AGAIN
 
 INTERVAL = 2
 """Seconds between two sweeps."""
-# Longer than a settle that is under way takes.
-_SETTLE_AGAIN = timedelta(minutes=2)
 _PAGE = 200
 
 
@@ -62,7 +60,7 @@ def _look_again_at_parked(runtime: Runtime, shard: int) -> None:
 def _settle_again(runtime: Runtime, shard: int) -> None:
     """Enqueues settlements anew that have not ended: RQ may have lost their job."""
     now = runtime.clock()
-    ids = runtime.inbox.oldest(shard, DeliveryState.UNSETTLED, now - _SETTLE_AGAIN, _PAGE)
+    ids = runtime.inbox.oldest(shard, DeliveryState.UNSETTLED, now - SETTLE_AGAIN, _PAGE)
     for delivery_id in ids:
         runtime.queue.settle(delivery_id)
     runtime.inbox.touch(shard, DeliveryState.UNSETTLED, ids, now)

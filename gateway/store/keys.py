@@ -104,6 +104,22 @@ def rejected(provider_id: str) -> str:
     return f"rejected:{{{provider_id}}}"
 
 
+def secret_use(provider_id: str) -> str:
+    return f"secrets:{{{provider_id}}}"
+
+
+def api_rest(provider_id: str) -> str:
+    return f"api:{{{provider_id}}}:rest"
+
+
+def api_failures(provider_id: str) -> str:
+    return f"api:{{{provider_id}}}:failures"
+
+
+def api_answer(digest: str) -> str:
+    return f"api-answer:{{{digest}}}"
+
+
 def token(digest: str) -> str:
     return f"token:{{{digest}}}"
 

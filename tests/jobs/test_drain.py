@@ -347,3 +347,12 @@ def test_two_drains_at_once_apply_everything_once(valkey_url, valkey, clock):
     assert 0 == first.inbox.backlog(0)
     for client in clients:
         client.close()
+
+
+def test_secret_that_matched_is_counted(runtime, clock):
+    for number in range(3):
+        toy.keep(runtime, toy.told(f"e{number}"))
+    drain(runtime)
+
+    [use] = runtime.secret_uses.of("toy")
+    assert ("secrets[0]", 3, clock.now) == (use.label, use.count, use.last_at)

@@ -8,8 +8,12 @@ from test_drain import create, drain, outcomes, state
 from gateway.domain.events import SessionStatus
 from gateway.domain.sessions import Outcome
 from gateway.store.keys import DeliveryState
+from gateway.store.provider_apis import FAILURES
 from jobs import settle as module
-from jobs.settle import MAX_ANSWER, Settlement, TryLater
+from jobs.provider_api import MAX_ANSWER, WHOLE_TIMEOUT, TryLater
+from jobs.queue import SETTLE
+from jobs.settle import SETTLE_AGAIN, Settlement
+from jobs.sweep import sweep_all
 
 URL = f"{toy.API}/payments/1"
 
@@ -113,3 +117,45 @@ def test_answer_about_an_unknown_session_parks_the_delivery(runtime, api):
     Settlement(runtime, delivery_id).run()
 
     assert DeliveryState.APPLIED is state(runtime, delivery_id)
+
+
+def test_api_that_says_when_to_come_back_is_left_alone_until_then(
+    runtime, unsettled, api, clock, queued
+):
+    api.get(URL, status=429, headers={"Retry-After": "600"})
+    with pytest.raises(TryLater):
+        Settlement(runtime, unsettled).run()
+    Settlement(runtime, unsettled).run()
+    assert 1 == len(api.calls)
+
+    asked = (SETTLE, unsettled)
+    before = queued().count(asked)
+    clock.advance(seconds=550)
+    sweep_all(runtime)
+    assert before == queued().count(asked)
+    clock.advance(seconds=100)
+    sweep_all(runtime)
+    assert before + 1 == queued().count(asked)
+
+
+def test_api_that_fails_again_and_again_rests_for_all_deliveries(runtime, unsettled, api):
+    api.get(URL, status=500)
+    for _ in range(FAILURES):
+        with pytest.raises(TryLater):
+            Settlement(runtime, unsettled).run()
+    Settlement(runtime, unsettled).run()
+
+    assert FAILURES == len(api.calls)
+    assert DeliveryState.UNSETTLED is state(runtime, unsettled)
+
+
+def test_one_account_that_rests_does_not_hold_up_another(runtime, unsettled, api):
+    runtime.provider_apis.let_rest("toy-eu", 60)
+    api.get(URL, body=answer(toy.told("e1")))
+    Settlement(runtime, unsettled).run()
+
+    assert DeliveryState.APPLIED is state(runtime, unsettled)
+
+
+def test_settlement_is_put_off_for_longer_than_one_takes():
+    assert SETTLE_AGAIN.total_seconds() > WHOLE_TIMEOUT
