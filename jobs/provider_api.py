@@ -68,7 +68,7 @@ class Caller:
             with self._session.request(
                 request.method,
                 _rebased(request.url, self._instance.api_base),
-                headers=dict(request.headers),
+                headers=_headers(request, datetime.now(UTC)),
                 data=request.body or None,
                 timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
                 allow_redirects=False,
@@ -109,6 +109,11 @@ def _bounded(response: requests.Response) -> bytes:
         if time.monotonic() > end:
             raise TryLater(f"the provider's API took more than {WHOLE_TIMEOUT:.0f} s to answer")
     return body
+
+
+def _headers(request: ApiRequest, now: datetime) -> dict[str, str]:
+    timed = request.timed_headers(now) if request.timed_headers else ()
+    return dict(request.headers + timed)
 
 
 def _rebased(url: str, base: str | None) -> str:

@@ -9,15 +9,13 @@ from structlog import get_logger
 
 from gateway.domain.errors import Rejected
 from gateway.domain.events import PaymentEvent
-from gateway.store.inbox import Entry, StoredDelivery
+from gateway.store.inbox import NO_ENTRY, Entry, StoredDelivery
 from gateway.store.keys import DeliveryState, shard_of
 from jobs.apply import Result, apply_events
 from jobs.provider_api import Caller, TryLater
 from jobs.runtime import Runtime, runtime
 from providers.registry import Instance
 
-# A settled delivery has no place in the stream any more.
-_NO_ENTRY = "0-0"
 # Longer than a settlement that is under way takes: after that the sweep enqueues it anew.
 SETTLE_AGAIN = timedelta(minutes=2)
 
@@ -89,7 +87,7 @@ class Settlement:
                 return tuple(end.value or ())
 
     def _finish(self, result: Result, body: bytes | None) -> None:
-        entry = Entry(_NO_ENTRY, self._id)
+        entry = Entry(NO_ENTRY, self._id)
         now = self._runtime.clock()
         finished = [result.ended(entry, now, body)]
         self._runtime.inbox.finish(shard_of(self._id), finished, leaves=DeliveryState.UNSETTLED)

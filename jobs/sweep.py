@@ -1,10 +1,11 @@
 """The sweep: finds what a lost wake-up, a killed process or a flushed queue left behind."""
 
 from contextlib import suppress
+from datetime import timedelta
 
 from gateway.domain.actions import Actor, expire
 from gateway.domain.errors import NotFound
-from gateway.store.inbox import RETENTION
+from gateway.store.inbox import RETENTION, Parked
 from gateway.store.keys import DeliveryState
 from jobs.acts import act
 from jobs.runtime import Runtime, runtime
@@ -13,6 +14,7 @@ from jobs.settle import SETTLE_AGAIN
 INTERVAL = 2
 """Seconds between two sweeps."""
 _PAGE = 200
+PARKED_LIMIT = timedelta(days=30)
 
 
 def sweep() -> None:
@@ -45,16 +47,28 @@ def _look_again_at_parked(runtime: Runtime, shard: int) -> None:
     """Releases parked deliveries whose session came while whoever created it died."""
     now = runtime.clock()
     ids = runtime.inbox.oldest(shard, DeliveryState.PARKED, now, _PAGE)
-    waits = zip(ids, runtime.inbox.waits(ids), strict=True)
-    pairs = [(delivery_id, lookup) for delivery_id, lookups in waits for lookup in lookups]
+    parked = runtime.inbox.parked(ids)
+    pairs = [(one.delivery_id, lookup) for one in parked for lookup in one.waits]
     found = runtime.sessions.find([lookup for _, lookup in pairs])
     known = {delivery_id for (delivery_id, _), one in zip(pairs, found, strict=True) if one}
     for delivery_id in known:
         if runtime.inbox.requeue(delivery_id).wake_due:
             runtime.queue.wake(shard)
+    waiting = [one for one in parked if one.delivery_id not in known]
+    for one in waiting:
+        if now - one.received_at > PARKED_LIMIT:
+            _give_up(runtime, one)
     # The others go to the end of the line, so that all get their turn.
-    others = [delivery_id for delivery_id in ids if delivery_id not in known]
+    others = [one.delivery_id for one in waiting]
     runtime.inbox.touch(shard, DeliveryState.PARKED, others, now)
+
+
+def _give_up(runtime: Runtime, one: Parked) -> None:
+    """A session that did not come in all that time is nobody's: a person should look."""
+    why = f"no session came within {PARKED_LIMIT.days} days; create it, then requeue this"
+    runtime.inbox.give_up(one.delivery_id, DeliveryState.PARKED, runtime.clock(), why)
+    for lookup in one.waits:
+        runtime.sessions.unpark(lookup, [one.delivery_id])
 
 
 def _settle_again(runtime: Runtime, shard: int) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from gateway.cli.stand_in import PORT
 from gateway.cli.token import new_secret
 from gateway.client import is_ready
 from gateway.config import PREFIX, LogFormat, instance_prefix, load
@@ -95,6 +96,8 @@ def development_environment(environ: Mapping[str, str]) -> dict[str, str]:
             values = simulator.development_config(adapter_id)
             prefix = instance_prefix(adapter_id)
             own |= {f"{prefix}{key.upper()}": _text(value) for key, value in values.items()}
+            # Made-up secrets must not be sent to the real API: the simulator stands in for it.
+            own[f"{prefix}API_BASE"] = f"http://{HOST}:{PORT}"
     return own
 
 

@@ -1,8 +1,9 @@
 """`gateway simulate`: a provider's webhook without the provider."""
 
 import secrets
+from contextlib import nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,16 @@ import click
 
 from gateway.cli.deliveries import post
 from gateway.cli.development import TOKEN_FILE, development_instance, simulated_adapters
+from gateway.cli.stand_in import PORT, StandIn, serving
 from gateway.client import GatewayClient, Refused, Session
 from gateway.config import environment
-from gateway.domain.events import Delivery
 from providers import simulator
 from providers.registry import Instance
 from providers.simulator import SimulatedPayment
 
 BASE_URL = "http://127.0.0.1:8080"
 _NOT_FOUND = 404
+_LATE = timedelta(hours=1)
 
 
 def _time(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
@@ -48,9 +50,17 @@ def _list(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # 
 @click.option("--currency", help="ISO 4217; else the session's.")
 @click.option("--external-id", help="The provider's id of the payment.")
 @click.option("--at", callback=_time, help="When it happened; else now.")
+@click.option("--late", is_flag=True, help="It happened an hour ago.")
 @click.option("--twice", is_flag=True, help="Post it twice, as providers do.")
 @click.option("--url", default=BASE_URL, show_default=True, envvar="GATEWAY_URL")
 @click.option("--token", envvar="GATEWAY_TOKEN", help="To ask the API for the session.")
+@click.option(
+    "--api-port",
+    default=PORT,
+    show_default=True,
+    type=click.IntRange(1, 65535),
+    help="Where the gateway asks the provider's API back.",
+)
 @click.option(
     "--data",
     default=".data",
@@ -77,23 +87,38 @@ def command(ctx: click.Context, /, provider: str, kind: str, **options: Any) -> 
     if kind not in kinds:
         raise click.ClickException(f"{provider} has no {kind!r}; it has {', '.join(kinds)}.")
     payment = _payment(instance, **options)
-    delivery = _signed_now(instance, kind, payment, options["at"])
+    now = datetime.now(UTC)
+    at = options["at"] or (now - _LATE if options["late"] else now)
+    event_id = f"evt_{secrets.token_hex(8)}"
+    delivery = simulator.simulate(instance, kind, payment, event_id=event_id, at=at)
+    # It is sent now, whenever it happened: an old signature would be refused.
+    delivery = instance.adapter.scheme.sign(replace(delivery, received_at=now), instance.config)
+    calls = simulator.api_calls(instance, kind, payment, event_id=event_id, at=at)
     note = f"{payment.session_id}  {payment.amount} {payment.currency}"
     rounds = 2 if options["twice"] else 1
-    answers = [post(options["url"], instance, delivery, note) for _ in range(rounds)]
+    with serving(calls, options["api_port"]) if calls else nullcontext() as stand_in:
+        answers = [post(options["url"], instance, delivery, note) for _ in range(rounds)]
+        ok = all(answer.ok for answer in answers)
+        if ok and stand_in is not None:
+            ok = _asked_back(stand_in)
     for answer in answers:
         if not answer.ok:
             click.echo(answer.text, err=True)
-    ctx.exit(0 if all(answer.ok for answer in answers) else 1)
+    ctx.exit(0 if ok else 1)
 
 
-def _signed_now(
-    instance: Instance, kind: str, payment: SimulatedPayment, at: datetime | None
-) -> Delivery:
-    """A delivery that is sent now, whenever it happened: an old signature would be refused."""
-    now, event_id = datetime.now(UTC), f"evt_{secrets.token_hex(8)}"
-    delivery = simulator.simulate(instance, kind, payment, event_id=event_id, at=at or now)
-    return instance.adapter.scheme.sign(replace(delivery, received_at=now), instance.config)
+def _asked_back(stand_in: StandIn) -> bool:
+    """Waits until the gateway has asked for what the webhook alone does not prove."""
+    asked = stand_in.wait()
+    if asked:
+        click.echo("← the gateway has asked the provider's API, and was answered")
+    else:
+        click.echo(
+            "The gateway did not ask the provider's API: is it `gateway run`, or is its "
+            "GATEWAY_<PROVIDER>_API_BASE this stand-in?",
+            err=True,
+        )
+    return asked
 
 
 def _payment(
@@ -115,7 +140,7 @@ def _payment(
     return SimulatedPayment(
         session_id=session_id,
         # The same for every webhook about this session: they speak of one payment.
-        external_id=external_id or known or f"{instance.adapter.id}_{session_id}",
+        external_id=external_id or known or simulator.external_id(instance.adapter.id, session_id),
         amount=amount,
         currency=currency,
     )

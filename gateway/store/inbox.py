@@ -27,6 +27,8 @@ CONSUMER = "drain"
 # While the flag lives somebody is looking after the shard: a drain renews it, and one that died
 # leaves it behind for this long.
 WAKE_TTL = timedelta(seconds=4)
+# The place in the stream of a delivery that has left it.
+NO_ENTRY = "0-0"
 # Providers allow resending for 30 days; a delivery is kept longer, so that it is known again.
 RETENTION = timedelta(days=35)
 
@@ -44,6 +46,15 @@ class StoredDelivery:
     finished_at: datetime | None = None
     notes: tuple[str, ...] = ()
     waits: tuple[Lookup, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """What a parked delivery waits for, and since when (aware UTC)."""
+
+    delivery_id: str
+    received_at: datetime
+    waits: tuple[Lookup, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +211,11 @@ class Inbox:
         newest = sorted(found, key=lambda item: item[1], reverse=True)
         return [_text(member) for member, _ in newest[:count]]
 
+    def give_up(self, delivery_id: str, leaves: DeliveryState, at: datetime, why: str) -> None:
+        """Makes a delivery that has waited for too long a dead letter."""
+        finished = Finished(Entry(NO_ENTRY, delivery_id), DeliveryState.DEAD, at, (why,))
+        self.finish(keys.shard_of(delivery_id), [finished], leaves=leaves)
+
     def oldest(self, shard: int, state: DeliveryState, before: datetime, count: int) -> list[str]:
         """Ids of deliveries that have been in a state, or were last touched, before a time."""
         where, until = keys.deliveries(shard, state), _milliseconds_of(before)
@@ -217,14 +233,17 @@ class Inbox:
         where = keys.deliveries(shard, DeliveryState.APPLIED)
         guarded(self._client.zremrangebyscore, where, "-inf", _milliseconds_of(before))
 
-    def waits(self, delivery_ids: Sequence[str]) -> list[tuple[Lookup, ...]]:
-        """What parked deliveries wait for, without their bodies."""
-        if not delivery_ids:
-            return []
+    def parked(self, delivery_ids: Sequence[str]) -> list[Parked]:
+        """What these deliveries wait for, without their bodies; those that are gone are not told."""
         pipeline = self._client.pipeline(transaction=False)
         for delivery_id in delivery_ids:
-            pipeline.hget(keys.delivery(delivery_id), "waits")
-        return [_lookups(raw) for raw in guarded(pipeline.execute)]
+            pipeline.hmget(keys.delivery(delivery_id), ["meta", "waits"])
+        found = zip(delivery_ids, guarded(pipeline.execute) if delivery_ids else [], strict=True)
+        return [
+            Parked(delivery_id, from_micros(json.loads(meta)["t"]), _lookups(waits))
+            for delivery_id, (meta, waits) in found
+            if meta
+        ]
 
     def _make_group(self, shard: int) -> None:
         try:

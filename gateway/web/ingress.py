@@ -54,8 +54,8 @@ class Ingress:
             handshake = instance.adapter.handshake(delivery, instance.config)
             if handshake is not None:
                 return _answer(handshake)
-            if delivery.method != "POST":
-                return _only_post()
+            if delivery.method not in instance.adapter.methods:
+                return _wrong_method(instance.adapter.methods)
             _refuse_encoded(delivery)
             verified = instance.adapter.verify(delivery, instance.config)
         except Rejected as error:
@@ -140,9 +140,10 @@ def _refuse_encoded(delivery: Delivery) -> None:
         raise Rejected(Cause.MALFORMED, "an encoded body is not accepted")
 
 
-def _only_post() -> Response:
-    answer = problem(405, "method_not_allowed", "Webhooks are posted.")
-    answer.headers["Allow"] = "POST"
+def _wrong_method(methods: tuple[str, ...]) -> Response:
+    allowed = ", ".join(methods)
+    answer = problem(405, "method_not_allowed", f"Webhooks of this provider come by {allowed}.")
+    answer.headers["Allow"] = allowed
     return answer
 
 

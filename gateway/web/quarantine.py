@@ -10,7 +10,7 @@ from gateway.domain.actions import Act, Actor, accept, refuse
 from gateway.domain.errors import NotFound
 from gateway.domain.history import Decision
 from gateway.domain.sessions import PaymentSession, Record
-from gateway.store.inbox import Entry, Finished
+from gateway.store.inbox import NO_ENTRY, Entry, Finished
 from gateway.store.keys import DeliveryState, shard_of
 from gateway.store.tokens import Scope
 from gateway.web import schemas, views
@@ -68,7 +68,7 @@ def _take_off_the_list(services: Services, delivery_id: str, actor: Actor) -> No
     stored = services.runtime.inbox.load([delivery_id])[0]
     if stored is None or stored.state is not DeliveryState.QUARANTINED:
         return
-    entry = Entry("0-0", delivery_id)
+    entry = Entry(NO_ENTRY, delivery_id)
     notes = (*stored.notes, f"answered by {actor.name}")
     done = Finished(entry, DeliveryState.APPLIED, actor.now, notes, body=stored.delivery.body)
     services.runtime.inbox.finish(shard_of(delivery_id), [done], leaves=DeliveryState.QUARANTINED)

@@ -103,3 +103,19 @@ def test_answer_that_trickles_is_cut(caller, api, monkeypatch):
 )
 def test_retry_after_is_a_number_or_a_date(value, seconds):
     assert seconds == retry_after(value, NOW)
+
+
+def test_call_that_holds_its_time_is_signed_when_it_is_made(caller, api):
+    api.get(URL)
+    made = []
+
+    def signed(now):
+        made.append(now)
+        return (("X-Date", now.isoformat()),)
+
+    before = datetime.now(UTC)
+    caller.ask(ApiRequest("GET", URL, (("Accept", "x"),), timed_headers=signed))
+
+    sent = api.calls[0].request.headers
+    assert ("x", made[0].isoformat()) == (sent["Accept"], sent["X-Date"])
+    assert made[0] >= before

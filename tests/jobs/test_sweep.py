@@ -8,7 +8,7 @@ from gateway.store.keys import DeliveryState
 from gateway.store.sessions import Lookup
 from jobs.parking import release
 from jobs.queue import DRAIN, SETTLE
-from jobs.sweep import sweep_all
+from jobs.sweep import PARKED_LIMIT, sweep_all
 
 NOTHING = timedelta(0)
 
@@ -57,6 +57,17 @@ def test_sweep_lets_be_what_has_no_session_yet(runtime, clock):
 
     assert DeliveryState.PARKED is state(runtime, delivery_id)
     assert 0 == runtime.inbox.backlog(0)
+
+
+def test_delivery_whose_session_never_comes_is_dead_in_the_end(runtime, clock):
+    delivery_id = toy.keep(runtime, toy.told("e1"))
+    drain(runtime)
+    clock.advance(days=PARKED_LIMIT.days, seconds=1)
+    sweep_all(runtime)
+
+    assert DeliveryState.DEAD is state(runtime, delivery_id)
+    assert [] == runtime.inbox.listed(DeliveryState.PARKED, 10)
+    assert [] == runtime.sessions.waiting_for(Lookup("toy", None, "ps_1"))
 
 
 def test_sweep_settles_again_what_the_queue_lost(runtime, queued, store, clock):

@@ -191,7 +191,13 @@ def test_requeue_puts_a_parked_delivery_back_to_work(inbox):
     finish(inbox, shard, DeliveryState.PARKED, waits=waits)
     inbox.clear_wake(shard)
 
-    assert [waits] == inbox.waits([appended.delivery_id])
+    gone = keys.delivery_id("stripe", b"gone", 2)
+    [parked] = inbox.parked([appended.delivery_id, gone])
+    assert (appended.delivery_id, at(0), waits) == (
+        parked.delivery_id,
+        parked.received_at,
+        parked.waits,
+    )
     assert inbox.requeue(appended.delivery_id).wake_due
     assert [] == inbox.listed(DeliveryState.PARKED, 10)
     assert 1 == inbox.backlog(shard)

@@ -7,13 +7,19 @@ from processes import Gateway
 
 
 @pytest.fixture
-def gateway():
-    """A gateway of its own for each test: it may be killed at will."""
+def short_folder():
+    """A folder whose path is short enough for a socket in it."""
     folder = Path(tempfile.mkdtemp(prefix="pwg-"))
-    made = Gateway(folder)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def gateway(short_folder):
+    """A gateway of its own for each test: it may be killed at will."""
+    made = Gateway(short_folder)
     try:
         made.start()
         yield made
     finally:
         made.stop()
-        shutil.rmtree(folder, ignore_errors=True)

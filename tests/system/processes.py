@@ -90,7 +90,7 @@ class Role:
 class Gateway:
     """All roles of a gateway over one store, on loopback."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: dict[str, str] = SECRETS) -> None:
         self.folder = folder
         self.socket = folder / "s"
         self.port = free_port()
@@ -98,7 +98,7 @@ class Gateway:
         environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("GATEWAY_")},
             "GATEWAY_STORE_URL": f"unix://{self.socket}",
-            **SECRETS,
+            **settings,
         }
         python = sys.executable
         granian = [python, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws"]
@@ -175,8 +175,10 @@ class Gateway:
     def post(self, delivery: Delivery, timeout: float = 10) -> int:
         """The status of the answer; 0 if there was none, as when the process was killed."""
         try:
-            return requests.post(
-                self.url + delivery.path,
+            query = f"?{delivery.query}" if delivery.query else ""
+            return requests.request(
+                delivery.method,
+                self.url + delivery.path + query,
                 data=delivery.body,
                 headers=dict(delivery.headers),
                 timeout=timeout,
