@@ -97,8 +97,12 @@ def load(environ: Mapping[str, str]) -> Settings:
         faults += [_fault(name, told) for name, told in _messages(error)]
         own = error.valid_data if isinstance(error.valid_data, dict) else {}
     faces = _faces(own.get("FACES", ""), faults)
-    names = _instance_names(own.get("INSTANCES", ""), faults)
-    instances = _instances(names, variables, faults)
+    named = _named_instances(own.get("INSTANCES", ""), faults)
+    names = {adapter_id: adapter_id for adapter_id in registry.adapter_ids()} | named
+    # One that is named exists also without a variable of its own.
+    given: dict[str, dict[str, str]] = {name: {} for name in named}
+    given |= _by_instance(names, variables)
+    instances = _instances(names, given, faults)
     faults += _unknown(variables, names)
     if faults:
         raise ConfigurationError(faults)
@@ -138,28 +142,27 @@ def _faces(text: str, faults: list[str]) -> frozenset[Face]:
         return frozenset()
 
 
-def _instance_names(text: str, faults: list[str]) -> dict[str, str]:
-    """Instance name → adapter id: each adapter under its own name, and the further accounts."""
-    known = registry.adapter_ids()
-    names = {adapter_id: adapter_id for adapter_id in known}
+def _named_instances(text: str, faults: list[str]) -> dict[str, str]:
+    """Instance name → adapter id, of the instances that are named: further accounts mostly."""
+    known, names = registry.adapter_ids(), {}
     for item in filter(None, (part.strip() for part in text.split(","))):
         name, _, adapter_id = (part.strip() for part in item.partition("="))
-        if adapter_id not in known:
+        if (adapter_id or name) in known:
+            names[name] = adapter_id or name
+        else:
             faults.append(
                 f"{PREFIX}INSTANCES: {item!r} must be NAME=ADAPTER, the adapter one of "
                 f"{', '.join(known)}"
             )
-        else:
-            names[name] = adapter_id
     return names
 
 
 def _instances(
-    names: Mapping[str, str], variables: Mapping[str, str], faults: list[str]
+    names: Mapping[str, str], variables: Mapping[str, Mapping[str, str]], faults: list[str]
 ) -> dict[str, Instance]:
     instances = {}
-    for name, given in _by_instance(names, variables).items():
-        adapter = registry.adapter(names[name])
+    for name, own in variables.items():
+        adapter, given = registry.adapter(names[name]), dict(own)
         livemode = _livemode(given.pop("live", None), name, faults)
         api_base = _api_base(given.pop("api_base", None), name, faults)
         hints = typing.get_type_hints(adapter.Config)

@@ -14,7 +14,7 @@ from gateway.domain.errors import StoreUnavailable
 from gateway.domain.events import PaymentEvent
 from gateway.domain.history import Decision
 from gateway.domain.sessions import Outcome, Verdict, apply, stamped
-from gateway.store.inbox import Entry, Finished, StoredDelivery
+from gateway.store.deliveries import Entry, Finished, StoredDelivery
 from gateway.store.keys import DeliveryState
 from gateway.store.sessions import Commit, Loaded, Lookup
 from jobs.parking import release

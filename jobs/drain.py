@@ -14,7 +14,8 @@ from structlog import get_logger
 
 from gateway.domain.errors import Cause, Rejected, StoreUnavailable
 from gateway.domain.events import PaymentEvent
-from gateway.store.inbox import WAKE_TTL, Entry, StoredDelivery
+from gateway.store.deliveries import Entry, StoredDelivery
+from gateway.store.inbox import WAKE_TTL
 from gateway.store.keys import DeliveryState
 from jobs.apply import Result, apply_events
 from jobs.runtime import Runtime, runtime, stopping

@@ -9,7 +9,8 @@ from structlog import get_logger
 
 from gateway.domain.errors import Rejected
 from gateway.domain.events import PaymentEvent
-from gateway.store.inbox import NO_ENTRY, Entry, StoredDelivery
+from gateway.store.deliveries import Entry, StoredDelivery
+from gateway.store.inbox import NO_ENTRY
 from gateway.store.keys import DeliveryState, shard_of
 from jobs.apply import Result, apply_events
 from jobs.provider_api import Caller, TryLater

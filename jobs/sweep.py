@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from gateway.domain.actions import Actor, expire
 from gateway.domain.errors import NotFound
-from gateway.store.inbox import RETENTION, Parked
+from gateway.store.deliveries import Parked
+from gateway.store.inbox import RETENTION
 from gateway.store.keys import DeliveryState
 from jobs.acts import act
 from jobs.runtime import Runtime, runtime

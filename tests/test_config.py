@@ -118,6 +118,15 @@ def test_further_account_has_its_own_variables():
     assert european.livemode is True
 
 
+def test_named_instance_exists_without_a_variable_of_its_own():
+    settings = load(STORE | {"GATEWAY_INSTANCES": "manual, desk=manual"})
+
+    assert {"manual", "desk"} == set(settings.instances)
+    assert any(
+        "STRIPE_WEBHOOK_SECRETS" in f for f in faults(STORE | {"GATEWAY_INSTANCES": "stripe"})
+    )
+
+
 def test_nested_setting_is_written_as_json():
     settings = load(
         STORE

@@ -7,7 +7,6 @@ group; an entry is a delivery id, and stays until the delivery's work is finishe
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,9 +16,19 @@ from redis.exceptions import ResponseError
 from gateway.domain.events import Delivery
 from gateway.store import keys
 from gateway.store.connection import Call, call, call_many, guarded
+from gateway.store.deliveries import (
+    Appended,
+    Entry,
+    Finished,
+    Parked,
+    StoredDelivery,
+    decode,
+    decode_parked,
+    encode_meta,
+    encode_waits,
+)
 from gateway.store.keys import DeliveryState
-from gateway.store.sessions import Lookup
-from gateway.store.times import from_micros, to_micros
+from gateway.store.times import to_micros
 
 GROUP = "drains"
 # All drains are one consumer: who holds an entry does not matter, only for how long.
@@ -31,59 +40,6 @@ WAKE_TTL = timedelta(seconds=4)
 NO_ENTRY = "0-0"
 # Providers allow resending for 30 days; a delivery is kept longer, so that it is known again.
 RETENTION = timedelta(days=35)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredDelivery:
-    """A verified delivery as it was kept, and what came of it so far."""
-
-    id: str
-    delivery: Delivery
-    state: DeliveryState
-    secret: str = ""
-    settled: bool = True
-    duplicates: int = 0
-    finished_at: datetime | None = None
-    notes: tuple[str, ...] = ()
-    waits: tuple[Lookup, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Parked:
-    """What a parked delivery waits for, and since when (aware UTC)."""
-
-    delivery_id: str
-    received_at: datetime
-    waits: tuple[Lookup, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Appended:
-    """What the store did with a delivery, and whether its shard must be woken."""
-
-    delivery_id: str
-    new: bool
-    wake_due: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One piece of work: a place in a shard's stream, and the delivery that it names."""
-
-    stream_id: str
-    delivery_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """How the work on an entry ended: `notes` say what came of it, `waits` what it waits for."""
-
-    entry: Entry
-    state: DeliveryState
-    at: datetime
-    notes: tuple[str, ...] = ()
-    waits: tuple[Lookup, ...] = ()
-    body: bytes | None = field(default=None, repr=False)
 
 
 class Inbox:
@@ -101,20 +57,7 @@ class Inbox:
         shard = keys.shard_of(delivery_id)
         where = [keys.delivery(delivery_id), keys.inbox(shard), keys.wake(shard)]
         where += _lists(shard) if again else []
-        meta = json.dumps(
-            {
-                "p": delivery.provider_id,
-                "t": to_micros(delivery.received_at),
-                "h": delivery.headers,
-                "m": delivery.method,
-                "u": delivery.path,
-                "q": delivery.query,
-                "a": delivery.remote_addr,
-                "s": secret,
-                "v": int(settled),
-            },
-            separators=(",", ":"),
-        )
+        meta = encode_meta(delivery, secret=secret, settled=settled)
         values = [delivery_id, _milliseconds(WAKE_TTL), int(again)]
         values += ["meta", meta, "body", delivery.body]
         new, due = call(self._client, "append", where, values)
@@ -166,7 +109,7 @@ class Inbox:
             pipeline.hgetall(keys.delivery(delivery_id))
         found = guarded(pipeline.execute)
         return [
-            _stored(at, raw) if raw else None for at, raw in zip(delivery_ids, found, strict=True)
+            decode(at, raw) if raw else None for at, raw in zip(delivery_ids, found, strict=True)
         ]
 
     def finish(
@@ -234,15 +177,13 @@ class Inbox:
         guarded(self._client.zremrangebyscore, where, "-inf", _milliseconds_of(before))
 
     def parked(self, delivery_ids: Sequence[str]) -> list[Parked]:
-        """What these deliveries wait for, without their bodies; those that are gone are not told."""
+        """What these deliveries wait for, without their bodies; what is gone is left out."""
         pipeline = self._client.pipeline(transaction=False)
         for delivery_id in delivery_ids:
             pipeline.hmget(keys.delivery(delivery_id), ["meta", "waits"])
         found = zip(delivery_ids, guarded(pipeline.execute) if delivery_ids else [], strict=True)
         return [
-            Parked(delivery_id, from_micros(json.loads(meta)["t"]), _lookups(waits))
-            for delivery_id, (meta, waits) in found
-            if meta
+            decode_parked(delivery_id, meta, waits) for delivery_id, (meta, waits) in found if meta
         ]
 
     def _make_group(self, shard: int) -> None:
@@ -267,10 +208,6 @@ def _lists(shard: int) -> list[str]:
     return [keys.deliveries(shard, s) for s in DeliveryState if s is not DeliveryState.RECEIVED]
 
 
-def _lookups(raw: bytes | None) -> tuple[Lookup, ...]:
-    return tuple(Lookup(*waits) for waits in json.loads(raw or b"[]"))
-
-
 def _finish_call(shard: int, one: Finished, leaves: DeliveryState | None) -> Call:
     delivery_id = one.entry.delivery_id
     where = [keys.delivery(delivery_id), keys.inbox(shard), keys.deliveries(shard, one.state)]
@@ -280,39 +217,11 @@ def _finish_call(shard: int, one: Finished, leaves: DeliveryState | None) -> Cal
     values += [_milliseconds_of(one.at), _milliseconds(RETENTION) if done else 0]
     values += ["finished", to_micros(one.at), "notes", json.dumps(one.notes)]
     if one.waits:
-        waits = [(w.provider_id, w.external_id, w.reference) for w in one.waits]
-        values += ["waits", json.dumps(waits)]
+        values += ["waits", encode_waits(one.waits)]
     if done and one.body is not None:
         # Compressed now and not at the edge: a provider waits there.
         values += ["body", zlib.compress(one.body, 6), "packed", 1]
     return "finish", where, values
-
-
-def _stored(delivery_id: str, raw: Mapping[bytes, bytes]) -> StoredDelivery:
-    meta = json.loads(raw[b"meta"])
-    body = zlib.decompress(raw[b"body"]) if b"packed" in raw else raw[b"body"]
-    finished = raw.get(b"finished")
-    delivery = Delivery(
-        provider_id=meta["p"],
-        body=body,
-        headers=tuple((name, value) for name, value in meta["h"]),
-        received_at=from_micros(meta["t"]),
-        method=meta["m"],
-        path=meta["u"],
-        query=meta["q"],
-        remote_addr=meta["a"],
-    )
-    return StoredDelivery(
-        id=delivery_id,
-        delivery=delivery,
-        state=DeliveryState(_text(raw[b"state"])),
-        secret=meta["s"],
-        settled=bool(meta["v"]),
-        duplicates=int(raw.get(b"duplicates", 0)),
-        finished_at=from_micros(int(finished)) if finished else None,
-        notes=tuple(json.loads(raw.get(b"notes", b"[]"))),
-        waits=_lookups(raw.get(b"waits")),
-    )
 
 
 def _entries(reply: Any) -> list[Entry]:

@@ -9,6 +9,7 @@ from gateway.web import (
     collections,
     ingress,
     listings,
+    manual,
     openapi,
     operations,
     payments,
@@ -17,8 +18,8 @@ from gateway.web import (
     sessions,
     waiting,
 )
+from gateway.web.answers import Problem
 from gateway.web.auth import Authenticator
-from gateway.web.schemas import Problem
 from gateway.web.services import Services
 
 
@@ -41,7 +42,7 @@ def create_app(services: Services) -> Flask:
         app.register_blueprint(waiting.blueprint(services, auth, room))
         api = Api(app)
         api.register_blueprint(sessions.blueprint(services, auth, room))
-        for floor in (listings, payments, collections, quarantine):
+        for floor in (listings, payments, collections, quarantine, manual):
             api.register_blueprint(floor.blueprint(services, auth))
         # No view names it: it is what all errors look like.
         api.spec.components.schema("Problem", schema=Problem)

@@ -11,7 +11,7 @@ from gateway.domain.collections import PaymentCollection, authorized_amount, sta
 from gateway.domain.errors import Conflict, InvalidInput
 from gateway.domain.sessions import PaymentSession
 from gateway.store.tokens import Scope
-from gateway.web import schemas, views
+from gateway.web import answers, schemas, views
 from gateway.web.auth import Authenticator
 from gateway.web.services import Services
 
@@ -22,7 +22,7 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
     @routes.route("/collections", methods=["POST"])
     @auth.require(Scope.WRITE)
     @routes.arguments(schemas.NewCollection)
-    @routes.response(201, schemas.CollectionView)
+    @routes.response(201, answers.CollectionView)
     def create(values: dict[str, Any]) -> dict[str, Any]:
         """Create a collection, with or without sessions."""
         now = services.runtime.clock()
@@ -39,7 +39,7 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
 
     @routes.route("/collections/<collection_id>", methods=["GET"])
     @auth.require(Scope.READ)
-    @routes.response(200, schemas.CollectionView)
+    @routes.response(200, answers.CollectionView)
     def get(collection_id: str) -> dict[str, Any]:
         """A collection, with its status computed from its sessions."""
         return _shown(services, services.collections.get(collection_id))
@@ -47,7 +47,7 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
     @routes.route("/collections/<collection_id>/sessions", methods=["POST"])
     @auth.require(Scope.WRITE)
     @routes.arguments(schemas.Adding)
-    @routes.response(200, schemas.CollectionView)
+    @routes.response(200, answers.CollectionView)
     def add(values: dict[str, Any], collection_id: str) -> dict[str, Any]:
         """Add sessions; those that are in it already stay."""
         collection = services.collections.get(collection_id)
@@ -55,7 +55,7 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
 
     @routes.route("/collections/<collection_id>/sessions/<session_id>", methods=["DELETE"])
     @auth.require(Scope.WRITE)
-    @routes.response(200, schemas.CollectionView)
+    @routes.response(200, answers.CollectionView)
     def remove(collection_id: str, session_id: str) -> dict[str, Any]:
         """Take a session out, unless it was authorized."""
         collection = services.collections.get(collection_id)
@@ -69,7 +69,7 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
 
     @routes.route("/collections/<collection_id>/cancel", methods=["POST"])
     @auth.require(Scope.WRITE)
-    @routes.response(200, schemas.CollectionView)
+    @routes.response(200, answers.CollectionView)
     def cancel(collection_id: str) -> dict[str, Any]:
         """Cancel a collection, unless something of it was authorized."""
         collection = services.collections.get(collection_id)

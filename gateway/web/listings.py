@@ -10,7 +10,7 @@ from gateway.domain.events import SessionStatus
 from gateway.domain.sessions import PaymentSession
 from gateway.store.listings import Place
 from gateway.store.tokens import Scope
-from gateway.web import schemas, views
+from gateway.web import answers, schemas, views
 from gateway.web.auth import Authenticator
 from gateway.web.services import Services
 
@@ -21,7 +21,7 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
     @routes.route("/sessions", methods=["GET"])
     @auth.require(Scope.READ)
     @routes.arguments(schemas.Filter, location="query", unknown=RAISE)
-    @routes.response(200, schemas.SessionPage)
+    @routes.response(200, answers.SessionPage)
     def find(wanted: dict[str, Any]) -> dict[str, Any]:
         """Sessions by `ids`, by `cart_id`, or by status, provider and time of their last change."""
         cursor = None

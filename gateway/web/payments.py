@@ -11,7 +11,7 @@ from gateway.domain.payments import Payment, Subject
 from gateway.domain.sessions import session_id_of
 from gateway.store.sessions import SESSION_ID
 from gateway.store.tokens import Scope
-from gateway.web import schemas
+from gateway.web import answers, schemas
 from gateway.web.auth import Authenticator
 from gateway.web.problems import problem
 from gateway.web.services import Services
@@ -24,7 +24,7 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
     @routes.route("/sessions/<session_id>/complete", methods=["POST"])
     @auth.require(Scope.WRITE)
     @routes.arguments(schemas.Completing)
-    @routes.response(200, schemas.PaymentView)
+    @routes.response(200, answers.PaymentView)
     def take(values: dict[str, Any], session_id: str) -> Response | dict[str, Any]:
         """Complete an authorized session: gives its Payment, the same one each time."""
         actor = Actor(f"api:{g.token.name}", services.runtime.clock())
@@ -41,14 +41,14 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
 
     @routes.route("/sessions/<session_id>/payment", methods=["GET"])
     @auth.require(Scope.READ)
-    @routes.response(200, schemas.PaymentView)
+    @routes.response(200, answers.PaymentView)
     def of_session(session_id: str) -> dict[str, Any]:
         """The Payment of a session."""
         return shown(_payment(services, session_id))
 
     @routes.route("/payments/<payment_id>", methods=["GET"])
     @auth.require(Scope.READ)
-    @routes.response(200, schemas.PaymentView)
+    @routes.response(200, answers.PaymentView)
     def get(payment_id: str) -> dict[str, Any]:
         """A Payment by its own id."""
         return shown(_payment(services, session_id_of(payment_id)))

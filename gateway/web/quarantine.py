@@ -10,10 +10,11 @@ from gateway.domain.actions import Act, Actor, accept, refuse
 from gateway.domain.errors import NotFound
 from gateway.domain.history import Decision
 from gateway.domain.sessions import PaymentSession, Record
-from gateway.store.inbox import NO_ENTRY, Entry, Finished
+from gateway.store.deliveries import Entry, Finished
+from gateway.store.inbox import NO_ENTRY
 from gateway.store.keys import DeliveryState, shard_of
 from gateway.store.tokens import Scope
-from gateway.web import schemas, views
+from gateway.web import answers, schemas, views
 from gateway.web.auth import Authenticator
 from gateway.web.services import Services
 from jobs.acts import act
@@ -27,7 +28,7 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
     @routes.route("/sessions/<session_id>/quarantine/accept", methods=["POST"])
     @auth.require(Scope.OPERATE)
     @routes.arguments(schemas.Answering)
-    @routes.response(200, schemas.SessionView)
+    @routes.response(200, answers.SessionView)
     def accept_claim(values: dict[str, Any], session_id: str) -> PaymentSession:
         """Let a claim in quarantine authorize its session."""
         return _answer(services, session_id, values, accept)
@@ -35,7 +36,7 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
     @routes.route("/sessions/<session_id>/quarantine/refuse", methods=["POST"])
     @auth.require(Scope.OPERATE)
     @routes.arguments(schemas.Answering)
-    @routes.response(200, schemas.SessionView)
+    @routes.response(200, answers.SessionView)
     def refuse_claim(values: dict[str, Any], session_id: str) -> PaymentSession:
         """Leave a claim in quarantine without effect."""
         return _answer(services, session_id, values, refuse)

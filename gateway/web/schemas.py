@@ -1,13 +1,11 @@
-"""What the private API takes and gives: marshmallow schemas, which are its documentation too."""
+"""What the private API takes: marshmallow schemas, which are its documentation too."""
 
 from typing import Any
 
 from marshmallow import RAISE, Schema, fields, validate
 
-from gateway.domain.collections import CollectionStatus
-from gateway.domain.events import ChangeKind, SessionStatus
+from gateway.domain.events import SessionStatus
 from gateway.domain.money import MAX_AMOUNT
-from gateway.domain.sessions import Outcome
 from gateway.store.sessions import SESSION_ID
 
 # `$` alone would let a trailing line feed pass.
@@ -113,6 +111,21 @@ class Answering(Given):
     note = _note()
 
 
+class ManualEvent(Given):
+    """What an operator saw of a bank transfer or of cash."""
+
+    type = fields.String(
+        required=True, validate=validate.OneOf(["authorized", "captured", "canceled", "refunded"])
+    )
+    amount = _amount()
+    id = fields.String(
+        validate=validate.Length(1, 100),
+        metadata={"description": "The same id told twice counts once, as a bank's own reference."},
+    )
+    occurred_at = fields.AwareDateTime(metadata={"description": "When; by default now."})
+    note = _note()
+
+
 class Poll(Schema):
     """How to get a session."""
 
@@ -145,104 +158,6 @@ class Filter(Schema):
     limit = fields.Integer(load_default=50, validate=validate.Range(1, MAX_PAGE))
 
 
-class SessionView(Schema):
-    """A PaymentSession, as services see it. Amounts are minor units; times are UTC."""
-
-    id = fields.String(required=True)
-    cart_id = fields.String(required=True, allow_none=True)
-    cart = fields.Dict(required=True, allow_none=True, dump_default=None)
-    provider_id = fields.String(required=True)
-    is_selected = fields.Boolean(required=True, allow_none=True)
-    is_initiated = fields.Boolean(required=True)
-    status = fields.Enum(SessionStatus, by_value=True, required=True)
-    data = fields.Dict(required=True)
-    idempotency_key = fields.String(required=True)
-    amount = fields.Integer(required=True)
-    payment_authorized_at = fields.AwareDateTime(required=True, allow_none=True)
-    created_at = fields.AwareDateTime(required=True)
-    updated_at = fields.AwareDateTime(required=True)
-    currency_code = fields.String(required=True)
-    authorized_amount = fields.Integer(required=True, allow_none=True)
-    status_reason = fields.String(
-        required=True, metadata={"description": "The event or act that gave the status."}
-    )
-    needs_void = fields.Boolean(
-        required=True,
-        metadata={"description": "The provider holds money for a session that we had ended."},
-    )
-    expires_at = fields.AwareDateTime(required=True, allow_none=True)
-    completed_at = fields.AwareDateTime(required=True, allow_none=True)
-    superseded_by = fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The session that took this one's place at a refresh."},
-    )
-    version = fields.Integer(required=True)
-
-
-class SessionPage(Schema):
-    """Some sessions; `next_cursor` is null on the last page."""
-
-    sessions = fields.List(fields.Nested(SessionView), required=True)
-    next_cursor = fields.String(required=True, allow_none=True)
-
-
-class DecisionView(Schema):
-    """One decision of a session's history."""
-
-    source = fields.String(required=True)
-    event_id = fields.String(required=True)
-    type = fields.String(required=True)
-    outcome = fields.Enum(Outcome, by_value=True, required=True)
-    before = fields.Enum(SessionStatus, by_value=True, required=True)
-    after = fields.Enum(SessionStatus, by_value=True, required=True)
-    occurred_at = fields.AwareDateTime(required=True)
-    received_at = fields.AwareDateTime(required=True)
-    decided_at = fields.AwareDateTime(required=True)
-    delivery_id = fields.String(required=True, allow_none=True)
-    change = fields.Enum(ChangeKind, by_value=True, required=True, allow_none=True)
-    amount = fields.Integer(required=True, allow_none=True)
-    currency = fields.String(required=True, allow_none=True)
-    detail = fields.String(required=True)
-
-
-class HistoryView(Schema):
-    """Every decision about a session, in the order in which they were taken."""
-
-    decisions = fields.List(fields.Nested(DecisionView), required=True)
-
-
-class ChangeView(Schema):
-    """The last word on one capture, refund, void or dispute."""
-
-    kind = fields.Enum(ChangeKind, by_value=True, required=True)
-    reference = fields.String(required=True)
-    running_total = fields.Boolean(required=True)
-    amount = fields.Integer(required=True, allow_none=True)
-    currency = fields.String(required=True, allow_none=True)
-    occurred_at = fields.AwareDateTime(required=True)
-    event_id = fields.String(required=True)
-
-
-class PaymentView(Schema):
-    """The Payment that an authorized session was promoted to. Amounts are minor units."""
-
-    id = fields.String(required=True)
-    session_id = fields.String(required=True)
-    provider_id = fields.String(required=True)
-    currency_code = fields.String(required=True)
-    amount = fields.Integer(required=True)
-    captured_amount = fields.Integer(required=True)
-    refunded_amount = fields.Integer(required=True)
-    disputed_amount = fields.Integer(required=True)
-    authorized_at = fields.AwareDateTime(required=True)
-    captured_at = fields.AwareDateTime(required=True, allow_none=True)
-    canceled_at = fields.AwareDateTime(required=True, allow_none=True)
-    captures = fields.List(fields.Nested(ChangeView), required=True)
-    refunds = fields.List(fields.Nested(ChangeView), required=True)
-    disputes = fields.List(fields.Nested(ChangeView), required=True)
-
-
 class NewCollection(Given):
     """A collection to create."""
 
@@ -261,31 +176,3 @@ class Adding(Given):
     session_ids = fields.List(
         _id("A session's id."), required=True, validate=validate.Length(1, MAX_PAGE)
     )
-
-
-class CollectionView(Schema):
-    """A PaymentCollection; status and authorized amount are computed from its sessions."""
-
-    id = fields.String(required=True)
-    status = fields.Enum(CollectionStatus, by_value=True, required=True)
-    amount = fields.Integer(required=True)
-    authorized_amount = fields.Integer(required=True)
-    currency_code = fields.String(required=True)
-    description = fields.String(required=True, allow_none=True)
-    metadata = fields.Dict(required=True)
-    created_at = fields.AwareDateTime(required=True)
-    updated_at = fields.AwareDateTime(required=True)
-    canceled_at = fields.AwareDateTime(required=True, allow_none=True)
-    payment_sessions = fields.List(fields.Nested(SessionView), required=True)
-    version = fields.Integer(required=True)
-
-
-class Problem(Schema):
-    """An error (RFC 9457). `type` is stable; `detail` says what to do."""
-
-    type = fields.String(required=True)
-    title = fields.String(required=True)
-    status = fields.Integer(required=True)
-    detail = fields.String(required=True)
-    request_id = fields.String(required=True)
-    errors = fields.Dict()

@@ -12,10 +12,10 @@ from gateway.domain.actions import Actor, Changes
 from gateway.domain.history import Decision
 from gateway.domain.sessions import PaymentSession
 from gateway.store.tokens import Scope
-from gateway.web import checkout, schemas, views
+from gateway.web import answers, checkout, schemas, views
+from gateway.web.answers import SessionView
 from gateway.web.auth import Authenticator
 from gateway.web.problems import problem
-from gateway.web.schemas import SessionView
 from gateway.web.services import Services
 from gateway.web.waiting import Waiting
 from jobs.acts import act
@@ -107,7 +107,7 @@ def blueprint(services: Services, auth: Authenticator, waiting: Waiting) -> Blue
 
     @routes.route("/sessions/<session_id>/history", methods=["GET"])
     @auth.require(Scope.READ)
-    @routes.response(200, schemas.HistoryView)
+    @routes.response(200, answers.HistoryView)
     def history(session_id: str) -> dict[str, list[Decision]]:
         """Every decision about a session: why it is in its state."""
         runtime.sessions.peek(session_id)

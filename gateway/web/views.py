@@ -7,7 +7,7 @@ from typing import Any
 from flask import request
 
 from gateway.domain.sessions import PaymentSession
-from gateway.web.schemas import SessionView
+from gateway.web.answers import SessionView
 from jobs.runtime import Runtime
 
 _SESSION = SessionView()

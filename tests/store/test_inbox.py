@@ -7,7 +7,8 @@ from builders import at
 from gateway.domain.errors import StoreUnavailable
 from gateway.store import keys
 from gateway.store.connection import edge_client
-from gateway.store.inbox import WAKE_TTL, Finished, Inbox
+from gateway.store.deliveries import Finished
+from gateway.store.inbox import WAKE_TTL, Inbox
 from gateway.store.keys import DeliveryState
 from gateway.store.sessions import Lookup
 
