@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from builders import START
@@ -25,6 +25,7 @@ from providers.contract import Adapter, ApiRequest, Reply, Settlement, Verified
 from providers.registry import Instance
 from providers.schemes.body_hmac import BodyHmac
 
+NO_TIME = timedelta(0)
 API = "https://api.toy.example"
 
 

@@ -27,7 +27,8 @@ def create_app(services: Services) -> Flask:
     """The WSGI application over these services."""
     app = Flask(__name__, static_folder=None)
     app.config.update(
-        MAX_CONTENT_LENGTH=services.settings.max_body,
+        # One more than is accepted: the server's own limit must not cut a body off unseen.
+        MAX_CONTENT_LENGTH=services.settings.max_body + 1,
         API_TITLE="Payment webhook gateway",
         API_VERSION=__version__,
         OPENAPI_VERSION="3.1.0",

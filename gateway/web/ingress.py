@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from flask import Blueprint, Response, request
 from structlog import get_logger
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from gateway.domain.errors import Cause, NotFound, Rejected, StoreUnavailable
 from gateway.domain.events import Delivery
@@ -21,6 +22,7 @@ from providers.contract import Reply, Verified
 from providers.registry import Instance
 
 _REDACTED = "[redacted]"
+_CHUNK = 64 * 1024
 # They prove who sends, so whoever reads the store could send too.
 _CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 
@@ -66,7 +68,7 @@ class Ingress:
     def _delivery(self, name: str) -> Delivery:
         return Delivery(
             provider_id=name,
-            body=request.get_data(cache=False),
+            body=self._body(),
             headers=tuple(request.headers.items()),
             received_at=self._services.runtime.clock(),
             method=request.method,
@@ -74,6 +76,15 @@ class Ingress:
             query=request.query_string.decode("latin-1"),
             remote_addr=request.remote_addr or "",
         )
+
+    def _body(self) -> bytes:
+        """The exact bytes, of limited length: a chunked body does not say before how long it is."""
+        limit, body = self._services.settings.max_body, b""
+        while chunk := request.stream.read(_CHUNK):
+            body += chunk
+            if len(body) > limit:
+                raise RequestEntityTooLarge(f"The body has more than {limit} bytes.")
+        return body
 
     def _keep(self, instance: Instance, delivery: Delivery, verified: Verified) -> None:
         """Makes the delivery durable and wakes a drain. Raises StoreUnavailable."""

@@ -44,7 +44,8 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
 
 def _keep(services: Services, session: PaymentSession, values: dict[str, Any], actor: Actor) -> str:
     """Makes what was said durable, and wakes a drain; the delivery's id."""
-    event_id = values.get("id") or uuid4().hex
+    # An id may be told again with another type: captured, then refunded.
+    event_id = f"{values['type']}:{values.get('id') or uuid4().hex}"
     body = {
         "id": event_id,
         "type": f"manual.{values['type']}",

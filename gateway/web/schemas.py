@@ -42,7 +42,7 @@ def _currency() -> fields.String:
 
 def _note() -> fields.String:
     told = {"description": "Why; it is kept in the history.", "example": "called the customer"}
-    return fields.String(required=True, validate=validate.Length(1, 1000), metadata=told)
+    return fields.String(required=True, validate=validate.Length(1, 500), metadata=told)
 
 
 class Given(Schema):
