@@ -43,6 +43,8 @@ class Toy(Adapter[ToyConfig]):
     scheme = BodyHmac(header="X-Toy-Signature", secrets=lambda config: config.secrets)
     reply = Reply(200, "[toy]")
     refusal_status = 401
+    secret_headers = ("X-Toy-Token",)
+    secret_query = ("token",)
 
     def verify(self, delivery: Delivery, config: ToyConfig) -> Verified:
         verified = self.scheme.verify(delivery, config)

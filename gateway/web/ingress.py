@@ -6,6 +6,7 @@ more than that: reading what a delivery says is the worker's.
 """
 
 from dataclasses import replace
+from urllib.parse import unquote_plus
 from uuid import uuid4
 
 from flask import Blueprint, Response, request
@@ -61,7 +62,7 @@ class Ingress:
             _refuse_encoded(delivery)
             verified = instance.adapter.verify(delivery, instance.config)
         except Rejected as error:
-            return self._refuse(delivery, error, instance.adapter.refusal_status)
+            return self._refuse(delivery, error, instance.adapter.refusal_status, instance)
         self._keep(instance, delivery, verified)
         return _answer(instance.adapter.reply)
 
@@ -119,7 +120,13 @@ class Ingress:
         status = registry.adapter(delivery.provider_id).refusal_status
         return self._refuse(delivery, Rejected(Cause.NOT_CONFIGURED, detail), status)
 
-    def _refuse(self, delivery: Delivery, error: Rejected, status: int) -> Response:
+    def _refuse(
+        self,
+        delivery: Delivery,
+        error: Rejected,
+        status: int,
+        instance: Instance | None = None,
+    ) -> Response:
         log.warning(
             "delivery_refused",
             provider=delivery.provider_id,
@@ -127,7 +134,7 @@ class Ingress:
             detail=error.detail,
         )
         try:
-            self._services.journal.record(redacted(delivery, None), error)
+            self._services.journal.record(redacted(delivery, instance), error)
         except StoreUnavailable as unavailable:
             # It stays refused: the journal is for people, and nothing was promised.
             log.warning("journal_unavailable", detail=str(unavailable))
@@ -135,14 +142,24 @@ class Ingress:
 
 
 def redacted(delivery: Delivery, instance: Instance | None) -> Delivery:
-    """The delivery as it may be stored: headers that prove who sends lose their values."""
-    secret = _CREDENTIAL_HEADERS
+    """The delivery as it may be stored: what proves by itself who sends loses its value."""
+    secret, parameters = _CREDENTIAL_HEADERS, frozenset[str]()
     if instance is not None:
         secret |= {name.lower() for name in instance.adapter.secret_headers}
+        parameters = frozenset(instance.adapter.secret_query)
     headers = tuple(
         (name, _REDACTED if name.lower() in secret else value) for name, value in delivery.headers
     )
-    return replace(delivery, headers=headers)
+    query = delivery.query
+    if parameters:
+        query = "&".join(_redacted_pair(pair, parameters) for pair in query.split("&"))
+    return replace(delivery, headers=headers, query=query)
+
+
+def _redacted_pair(pair: str, parameters: frozenset[str]) -> str:
+    """A pair of a query; all but the secret ones stay as they came, byte for byte."""
+    name, _, _ = pair.partition("=")
+    return f"{name}={_REDACTED}" if unquote_plus(name) in parameters else pair
 
 
 def _refuse_encoded(delivery: Delivery) -> None:

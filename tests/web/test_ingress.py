@@ -144,6 +144,19 @@ def test_credentials_are_not_stored(post, services):
     assert "c2VjcmV0" not in repr(services.journal.latest("toy", 9)[0].headers)
 
 
+@pytest.mark.parametrize("body", [GENUINE.body, b"forged"])
+def test_tokens_of_the_adapter_are_not_stored_whether_it_is_kept_or_refused(post, services, body):
+    path = "/webhooks/toy?a=%20b&token=s3cret&token=&c"
+    post(replace(GENUINE, body=body), path=path, **{"X-Toy-Token": "s3cret"})
+
+    kept = services.runtime.inbox.load([keys.delivery_id("toy", GENUINE.body, 1)])[0]
+    if body == GENUINE.body:
+        assert "a=%20b&token=[redacted]&token=[redacted]&c" == kept.delivery.query
+        assert "s3cret" not in str(kept.delivery.headers)
+    else:
+        assert "s3cret" not in str(services.journal.latest("toy", 9)[0].headers)
+
+
 def test_encoded_body_is_refused(post):
     answer = post(GENUINE, **{"Content-Encoding": "gzip"})
 
