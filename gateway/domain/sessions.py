@@ -118,6 +118,11 @@ class PaymentSession:
         return self.own_claim is not None and self.status is SessionStatus.AUTHORIZED
 
     @property
+    def payment_id(self) -> str | None:
+        """The Payment that it was promoted to, once it was authorized."""
+        return None if self.payment_authorized_at is None else payment_id(self.id)
+
+    @property
     def is_gone(self) -> bool:
         """Deleted, or refreshed into another session: nothing but late webhooks concern it."""
         return self.deleted_at is not None or self.superseded_by is not None

@@ -16,21 +16,32 @@ class ManualAccepted(Schema):
 class SessionView(Schema):
     """A PaymentSession, as services see it. Amounts are minor units; times are UTC."""
 
-    id = fields.String(required=True)
-    cart_id = fields.String(required=True, allow_none=True)
+    id = fields.String(required=True, metadata={"example": "ps_order1001"})
+    cart_id = fields.String(required=True, allow_none=True, metadata={"example": "cart_1001"})
     cart = fields.Dict(required=True, allow_none=True, dump_default=None)
-    provider_id = fields.String(required=True)
+    provider_id = fields.String(required=True, metadata={"example": "stripe"})
     is_selected = fields.Boolean(required=True, allow_none=True)
     is_initiated = fields.Boolean(required=True)
     status = fields.Enum(SessionStatus, by_value=True, required=True)
     data = fields.Dict(required=True)
-    idempotency_key = fields.String(required=True)
-    amount = fields.Integer(required=True)
-    payment_authorized_at = fields.AwareDateTime(required=True, allow_none=True)
-    created_at = fields.AwareDateTime(required=True)
-    updated_at = fields.AwareDateTime(required=True)
-    currency_code = fields.String(required=True)
-    authorized_amount = fields.Integer(required=True, allow_none=True)
+    idempotency_key = fields.String(required=True, metadata={"example": "kX3v…"})
+    amount = fields.Integer(required=True, metadata={"example": 4250})
+    payment_authorized_at = fields.AwareDateTime(
+        required=True, allow_none=True, metadata={"example": "2026-11-20T14:00:02+00:00"}
+    )
+    created_at = fields.AwareDateTime(
+        required=True, metadata={"example": "2026-11-20T13:59:40+00:00"}
+    )
+    updated_at = fields.AwareDateTime(
+        required=True, metadata={"example": "2026-11-20T14:00:02.120000+00:00"}
+    )
+    payment_id = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Its Payment, once it was authorized.", "example": "pay_1001"},
+    )
+    currency_code = fields.String(required=True, metadata={"example": "EUR"})
+    authorized_amount = fields.Integer(required=True, allow_none=True, metadata={"example": 4250})
     status_reason = fields.String(
         required=True, metadata={"description": "The event or act that gave the status."}
     )
@@ -45,7 +56,7 @@ class SessionView(Schema):
         allow_none=True,
         metadata={"description": "The session that took this one's place at a refresh."},
     )
-    version = fields.Integer(required=True)
+    version = fields.Integer(required=True, metadata={"example": 2})
 
 
 class SessionPage(Schema):

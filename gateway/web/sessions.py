@@ -44,9 +44,10 @@ def blueprint(services: Services, auth: Authenticator, waiting: Waiting) -> Blue
         tag = views.current_etag(runtime, session_id)
         if views.is_known(tag) and options["wait"]:
             look = waiting.wait(session_id, tag, options["wait"])
+            if look.tag != tag and not options["expand"]:
+                headers = {"ETag": look.tag, "Content-Type": "application/json"}
+                return Response(look.body, headers=headers)
             tag = look.tag
-            if not views.is_known(tag) and not options["expand"]:
-                return Response(look.body, mimetype="application/json", headers={"ETag": tag})
         if views.is_known(tag):
             return Response(status=304, headers={"ETag": tag})
         session = runtime.sessions.get(session_id)

@@ -27,6 +27,7 @@ TOKEN = "system-test"
 SECRETS = {
     "GATEWAY_STRIPE_WEBHOOK_SECRETS": "whsec_system",
     "GATEWAY_ADYEN_HMAC_KEYS": "44" * 32,
+    "GATEWAY_INSTANCES": "manual",
 }
 _ROOT = Path(__file__).parents[2]
 

@@ -46,6 +46,7 @@ def test_another_key_completes_nothing(api, authorized):
 def test_payment_is_found_by_its_session_and_by_its_id(api, authorized):
     payment = api("GET", "/sessions/ps_1/payment").json
 
+    assert payment["id"] == api("GET", f"/sessions/{payment['session_id']}").json["payment_id"]
     assert payment == api("GET", f"/payments/{payment['id']}").json
 
 

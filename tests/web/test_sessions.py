@@ -45,6 +45,7 @@ def test_created_session_has_every_field_of_the_entity(api, clock):
         "created_at": clock.now.isoformat(),
         "updated_at": clock.now.isoformat(),
         "currency_code": "EUR",
+        "payment_id": None,
         "authorized_amount": None,
         "status_reason": "created",
         "needs_void": False,
