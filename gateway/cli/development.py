@@ -33,8 +33,8 @@ _STORE = frozenset({STORE_URL, f"{STORE_URL}_FILE"})
 TOKEN_FILE = "token"  # noqa: S105 - a file's name
 _TOKEN_NAME = "development"  # noqa: S105 - a token's name
 _START = 60.0
-# Up to 500 may wait for a change; the others are for whoever does not.
-_BLOCKING_THREADS = "600"
+# Up to 500 may wait for a change; the others are for whoever does not. Granian has no more.
+_BLOCKING_THREADS = "512"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from gateway.web import views
 from gateway.web.auth import Authenticator
 from gateway.web.services import Services
 
-# Each waiter holds a thread of the server: the rest of them (see the Procfile) is for the others.
+# Each waiter holds a thread of the server, which has 512: the rest of them is for the others.
 MAX_WAITERS = 500
 # Seconds. A stream ends by itself, so that a deploy need not cut it; its client comes back.
 STREAM_LASTS = 300.0

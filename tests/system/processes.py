@@ -103,7 +103,7 @@ class Gateway:
         }
         python = sys.executable
         granian = [python, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws"]
-        granian += ["--port", str(self.port), "--blocking-threads", "600", "gateway.wsgi:app"]
+        granian += ["--port", str(self.port), "--blocking-threads", "512", "gateway.wsgi:app"]
         commands = {
             "store": [str(get_binary_path()), str(self._store_configuration())],
             "web": granian,
