@@ -158,6 +158,15 @@ class Record:
     session: PaymentSession
     payment: Payment
 
+    @property
+    def canceled_at(self) -> datetime | None:
+        """When the provider released the payment: told as a void, or by canceling the session."""
+        claim = self.session.claim
+        times = [self.payment.canceled_at]
+        if claim and (claim.status, claim.strength) == (SessionStatus.CANCELED, Strength.SETTLED):
+            times.append(claim.occurred_at)
+        return min((at for at in times if at is not None), default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

@@ -7,8 +7,8 @@ from flask_smorest import Blueprint
 
 from gateway.domain.actions import Actor, complete
 from gateway.domain.errors import Conflict, NotFound
-from gateway.domain.payments import Payment, Subject
-from gateway.domain.sessions import session_id_of
+from gateway.domain.payments import Subject
+from gateway.domain.sessions import Record, session_id_of
 from gateway.store.sessions import SESSION_ID
 from gateway.store.tokens import Scope
 from gateway.web import answers, schemas
@@ -37,37 +37,38 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
         except Conflict as error:
             status = services.runtime.sessions.get(session_id).status
             return problem(409, "not_authorized", str(error), session_status=status.value)
-        return shown(record.payment)
+        return shown(record)
 
     @routes.route("/sessions/<session_id>/payment", methods=["GET"])
     @auth.require(Scope.READ)
     @routes.response(200, answers.PaymentView)
     def of_session(session_id: str) -> dict[str, Any]:
         """The Payment of a session."""
-        return shown(_payment(services, session_id))
+        return shown(_authorized(services, session_id))
 
     @routes.route("/payments/<payment_id>", methods=["GET"])
     @auth.require(Scope.READ)
     @routes.response(200, answers.PaymentView)
     def get(payment_id: str) -> dict[str, Any]:
         """A Payment by its own id."""
-        return shown(_payment(services, session_id_of(payment_id)))
+        return shown(_authorized(services, session_id_of(payment_id)))
 
     return routes
 
 
-def _payment(services: Services, session_id: str) -> Payment:
+def _authorized(services: Services, session_id: str) -> Record:
     """Raises NotFound, also while nothing was authorized."""
     found = None
     if SESSION_ID.fullmatch(session_id):
         found = services.runtime.sessions.load([(session_id, ())])[0]
     if found is None or found.record.payment.authorized_at is None:
         raise NotFound(f"There is no payment of session {session_id}.")
-    return found.record.payment
+    return found.record
 
 
-def shown(payment: Payment) -> dict[str, Any]:
+def shown(record: Record) -> dict[str, Any]:
     """What PaymentView shows of a payment."""
+    payment = record.payment
     return {
         "id": payment.id,
         "session_id": payment.session_id,
@@ -79,7 +80,7 @@ def shown(payment: Payment) -> dict[str, Any]:
         "disputed_amount": payment.disputed_amount,
         "authorized_at": payment.authorized_at,
         "captured_at": payment.captured_at,
-        "canceled_at": payment.canceled_at,
+        "canceled_at": record.canceled_at,
         "captures": payment.about(Subject.CAPTURE),
         "refunds": payment.about(Subject.REFUND),
         "disputes": payment.about(Subject.DISPUTE),

@@ -155,6 +155,26 @@ def test_refund_before_capture_is_kept_for_the_payment():
     assert 200 == record.payment.refunded_amount
 
 
+def test_cancel_by_the_provider_releases_the_payment_without_a_word_of_a_void():
+    record, _ = fold(status(AUTHORIZED, 1), status(CANCELED, 5))
+
+    assert record.payment.canceled_at is None
+    assert at(5) == record.canceled_at
+
+
+def test_void_that_was_told_earlier_is_when_the_payment_was_released():
+    voided = change(ChangeKind.VOIDED, "pi_1", 3)
+    record, _ = fold(status(AUTHORIZED, 1), status(CANCELED, 5), voided)
+
+    assert at(3) == record.canceled_at
+
+
+def test_our_own_cancel_releases_nothing_at_the_provider():
+    session = end_by_us(builders.session(), reason="canceled", at=at(9))
+
+    assert replace(builders.record(), session=session).canceled_at is None
+
+
 def test_event_of_another_provider_changes_nothing():
     before = builders.record()
     after, outcomes = fold(status(AUTHORIZED, 1, provider_id="adyen"), record=before)
