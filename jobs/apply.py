@@ -12,7 +12,7 @@ from structlog import get_logger
 
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.events import PaymentEvent
-from gateway.domain.history import Decision
+from gateway.domain.history import Decision, decision_key
 from gateway.domain.sessions import Outcome, Verdict, apply, stamped
 from gateway.store.deliveries import Entry, Finished, StoredDelivery
 from gateway.store.keys import DeliveryState
@@ -35,7 +35,7 @@ class Told:
 
     @property
     def decision_key(self) -> str:
-        return f"{self.event.provider_id}:{self.event.event_id}"
+        return decision_key(self.event.provider_id, self.event.event_id)
 
     @property
     def lookup(self) -> Lookup:

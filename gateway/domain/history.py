@@ -7,6 +7,11 @@ from gateway.domain.events import ChangeKind, SessionStatus
 from gateway.domain.sessions import Outcome, PaymentSession
 
 
+def decision_key(source: str, event_id: str) -> str:
+    """Under what a decision stands in its history: two sources may use the same event id."""
+    return f"{source}:{event_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What one event did to a session, or why it did nothing.
@@ -32,8 +37,8 @@ class Decision:
 
     @property
     def key(self) -> str:
-        """Two sources may use the same event id: one must not shadow the other's."""
-        return f"{self.source}:{self.event_id}"
+        """One source's event must not shadow another's."""
+        return decision_key(self.source, self.event_id)
 
 
 def session_created(session: PaymentSession, source: str) -> Decision:

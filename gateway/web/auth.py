@@ -10,6 +10,7 @@ from flask import g, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
 
+from gateway.domain.actions import Actor
 from gateway.store.tokens import Scope, Token, digest_of
 from gateway.web.services import Services
 
@@ -18,6 +19,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 REMEMBERED = 5.0
 _MAX_REMEMBERED = 1000
 _CHALLENGE = WWWAuthenticate("bearer")
+
+
+def actor(services: Services) -> Actor:
+    """Who makes this call, and when: every write names its token in the history."""
+    return Actor(f"api:{g.token.name}", services.runtime.clock())
 
 
 class Authenticator:

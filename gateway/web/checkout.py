@@ -45,19 +45,15 @@ def refresh(
     old = services.runtime.sessions.get(old_id)
     new_id = values.get("id") or _new_id(actor)
     supersede(Record(old, new_payment(old)), actor, new_id)  # refuses what cannot be refreshed
-    session = PaymentSession(
+    session = _fresh(
+        actor,
         id=new_id,
         provider_id=old.provider_id,
         amount=values.get("amount", old.amount),
         currency_code=old.currency_code,
         cart_id=old.cart_id,
         data=values["data"],
-        is_initiated=bool(values["data"]),
-        idempotency_key=secrets.token_urlsafe(24),
         expires_at=old.expires_at,
-        created_at=actor.now,
-        updated_at=actor.now,
-        version=1,
     )
     cart = services.runtime.carts.snapshot(old_id)
     _write(services, session, cart, actor, replaces=old_id)
@@ -78,16 +74,24 @@ def _new_session(services: Services, values: dict[str, Any], actor: Actor) -> Pa
     if values["provider_id"] not in services.settings.instances:
         configured = ", ".join(sorted(services.settings.instances)) or "none"
         raise InvalidInput("provider_id", f"is not configured here; configured: {configured}")
-    return PaymentSession(
+    return _fresh(
+        actor,
         id=values.get("id") or _new_id(actor),
         provider_id=values["provider_id"],
         amount=values["amount"],
         currency_code=values["currency_code"],
         cart_id=values["cart_id"],
         data=values["data"],
-        is_initiated=bool(values["data"]),
-        idempotency_key=secrets.token_urlsafe(24),
         expires_at=values["expires_at"],
+    )
+
+
+def _fresh(actor: Actor, **told: Any) -> PaymentSession:
+    """A session at its very beginning; data mean that the provider knows of it."""
+    return PaymentSession(
+        **told,
+        is_initiated=bool(told["data"]),
+        idempotency_key=secrets.token_urlsafe(24),
         created_at=actor.now,
         updated_at=actor.now,
         version=1,
@@ -115,7 +119,7 @@ def _write(
     replaces: str | None = None,
 ) -> None:
     runtime = services.runtime
-    if services.runtime.sessions.exists(session.id):
+    if runtime.sessions.exists(session.id):
         raise Conflict(f"There is a session {session.id} already.")
     runtime.carts.claim(session, actor.now, replaces)
     if cart is not None:

@@ -15,7 +15,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from gateway.domain.errors import Cause, NotFound, Rejected, StoreUnavailable
 from gateway.domain.events import Delivery
-from gateway.store.keys import shard_of
+from gateway.web.keeping import keep
 from gateway.web.problems import problem
 from gateway.web.services import Services
 from providers import registry
@@ -89,22 +89,15 @@ class Ingress:
 
     def _keep(self, instance: Instance, delivery: Delivery, verified: Verified) -> None:
         """Makes the delivery durable and wakes a drain. Raises StoreUnavailable."""
-        services = self._services
-        services.health().require()
         key = instance.adapter.key(delivery, instance.config)
-        try:
-            appended = services.runtime.inbox.append(
-                redacted(delivery, instance),
-                # Without a key the same bytes may mean something new: every delivery is its own.
-                uuid4().bytes if key is None else key,
-                secret=verified.secret,
-                settled=verified.settled,
-            )
-        except StoreUnavailable:
-            services.health.doubt()
-            raise
-        if appended.wake_due:
-            services.runtime.queue.wake(shard_of(appended.delivery_id))
+        appended = keep(
+            self._services,
+            redacted(delivery, instance),
+            # Without a key the same bytes may mean something new: every delivery is its own.
+            uuid4().bytes if key is None else key,
+            secret=verified.secret,
+            settled=verified.settled,
+        )
         log.info(
             "delivery_kept",
             delivery=appended.delivery_id,

@@ -7,17 +7,17 @@ import json
 from typing import Any
 from uuid import uuid4
 
-from flask import Response, g
+from flask import Response
 from flask_smorest import Blueprint
 
 from gateway.domain.actions import Actor
 from gateway.domain.errors import Conflict
 from gateway.domain.events import Delivery
 from gateway.domain.sessions import PaymentSession
-from gateway.store.keys import shard_of
 from gateway.store.tokens import Scope
 from gateway.web import answers, schemas
-from gateway.web.auth import Authenticator
+from gateway.web.auth import Authenticator, actor
+from gateway.web.keeping import keep
 from gateway.web.services import Services
 
 _ADAPTER = "manual"
@@ -36,20 +36,19 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
         instance = services.settings.instances.get(session.provider_id)
         if instance is None or instance.adapter.id != _ADAPTER:
             raise Conflict("Only a session of the provider `manual` is moved by hand.")
-        actor = Actor(f"api:{g.token.name}", services.runtime.clock())
-        return {"delivery_id": _keep(services, session, values, actor)}
+        return {"delivery_id": _keep(services, session, values, actor(services))}
 
     return routes
 
 
-def _keep(services: Services, session: PaymentSession, values: dict[str, Any], actor: Actor) -> str:
+def _keep(services: Services, session: PaymentSession, values: dict[str, Any], who: Actor) -> str:
     """Makes what was said durable, and wakes a drain; the delivery's id."""
     # An id may be told again with another type: captured, then refunded.
     event_id = f"{values['type']}:{values.get('id') or uuid4().hex}"
     body = {
         "id": event_id,
         "type": f"manual.{values['type']}",
-        "occurred_at": (values.get("occurred_at") or actor.now).isoformat(),
+        "occurred_at": (values.get("occurred_at") or who.now).isoformat(),
         "reference": session.id,
         "amount": values.get("amount", session.amount),
         "currency": session.currency_code,
@@ -59,13 +58,9 @@ def _keep(services: Services, session: PaymentSession, values: dict[str, Any], a
         provider_id=session.provider_id,
         body=json.dumps(body).encode(),
         headers=(("Content-Type", "application/json"),),
-        received_at=actor.now,
+        received_at=who.now,
         path=f"/sessions/{session.id}/manual",
     )
-    services.health().require()
     # The same id told twice is one event, also where the body differs in its time.
     key = f"{session.id}:{event_id}".encode()
-    appended = services.runtime.inbox.append(delivery, key, secret=actor.name, settled=True)
-    if appended.wake_due:
-        services.runtime.queue.wake(shard_of(appended.delivery_id))
-    return appended.delivery_id
+    return keep(services, delivery, key, secret=who.name, settled=True).delivery_id

@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from flask import Response, g
+from flask import Response
 from flask_smorest import Blueprint
 
-from gateway.domain.actions import Actor, complete
+from gateway.domain.actions import complete
 from gateway.domain.errors import Conflict, NotFound
 from gateway.domain.payments import Subject
 from gateway.domain.sessions import Record, session_id_of
 from gateway.store.sessions import SESSION_ID
 from gateway.store.tokens import Scope
 from gateway.web import answers, schemas
-from gateway.web.auth import Authenticator
+from gateway.web.auth import Authenticator, actor
 from gateway.web.problems import problem
 from gateway.web.services import Services
 from jobs.acts import act
@@ -27,12 +27,12 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
     @routes.response(200, answers.PaymentView)
     def take(values: dict[str, Any], session_id: str) -> Response | dict[str, Any]:
         """Complete an authorized session: gives its Payment, the same one each time."""
-        actor = Actor(f"api:{g.token.name}", services.runtime.clock())
+        who = actor(services)
         try:
             record = act(
                 services.runtime,
                 session_id,
-                lambda r: complete(r, actor, values["idempotency_key"]),
+                lambda r: complete(r, who, values["idempotency_key"]),
             )
         except Conflict as error:
             status = services.runtime.sessions.get(session_id).status

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask import g
 from flask_smorest import Blueprint
 
 from gateway.domain.actions import Act, Actor, accept, refuse
@@ -15,7 +14,7 @@ from gateway.store.inbox import NO_ENTRY
 from gateway.store.keys import DeliveryState, shard_of
 from gateway.store.tokens import Scope
 from gateway.web import answers, schemas, views
-from gateway.web.auth import Authenticator
+from gateway.web.auth import Authenticator, actor
 from gateway.web.services import Services
 from jobs.acts import act
 
@@ -48,12 +47,12 @@ def _answer(
     services: Services, session_id: str, values: dict[str, Any], answer: Answer
 ) -> PaymentSession:
     runtime = services.runtime
-    actor = Actor(f"api:{g.token.name}", runtime.clock())
+    who = actor(services)
     runtime.sessions.peek(session_id)
     about = _decision(services, session_id, values["source"], values["event_id"])
-    record = act(runtime, session_id, lambda r: answer(r, actor, about, values["note"]))
+    record = act(runtime, session_id, lambda r: answer(r, who, about, values["note"]))
     if about.delivery_id is not None:
-        _take_off_the_list(services, about.delivery_id, actor)
+        _take_off_the_list(services, about.delivery_id, who)
     return views.seen(runtime, [record.session])[0]
 
 
@@ -64,12 +63,12 @@ def _decision(services: Services, session_id: str, source: str, event_id: str) -
     raise NotFound(f"Session {session_id} has no decision {event_id} of {source}.")
 
 
-def _take_off_the_list(services: Services, delivery_id: str, actor: Actor) -> None:
+def _take_off_the_list(services: Services, delivery_id: str, who: Actor) -> None:
     """The delivery is dealt with: it leaves the list of those that wait for a person."""
     stored = services.runtime.inbox.load([delivery_id])[0]
     if stored is None or stored.state is not DeliveryState.QUARANTINED:
         return
     entry = Entry(NO_ENTRY, delivery_id)
-    notes = (*stored.notes, f"answered by {actor.name}")
-    done = Finished(entry, DeliveryState.APPLIED, actor.now, notes, body=stored.delivery.body)
+    notes = (*stored.notes, f"answered by {who.name}")
+    done = Finished(entry, DeliveryState.APPLIED, who.now, notes, body=stored.delivery.body)
     services.runtime.inbox.finish(shard_of(delivery_id), [done], leaves=DeliveryState.QUARANTINED)

@@ -3,18 +3,18 @@
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response, g, make_response, url_for
+from flask import Response, make_response, url_for
 from flask_smorest import Blueprint
 from marshmallow import RAISE
 
 from gateway.domain import actions
-from gateway.domain.actions import Actor, Changes
+from gateway.domain.actions import Changes
 from gateway.domain.history import Decision
 from gateway.domain.sessions import PaymentSession
 from gateway.store.tokens import Scope
 from gateway.web import answers, checkout, schemas, views
 from gateway.web.answers import SessionView
-from gateway.web.auth import Authenticator
+from gateway.web.auth import Authenticator, actor
 from gateway.web.problems import problem
 from gateway.web.services import Services
 from gateway.web.waiting import Waiting
@@ -31,7 +31,7 @@ def blueprint(services: Services, auth: Authenticator, waiting: Waiting) -> Blue
     @routes.response(201, SessionView)
     def create(values: dict[str, Any]) -> Response:
         """Create a session at checkout; safe to repeat with an `Idempotency-Key`."""
-        session = checkout.create(services, values, _actor(services))
+        session = checkout.create(services, values, actor(services))
         return _answer(services, session, HTTPStatus.CREATED)
 
     @routes.route("/sessions/<session_id>", methods=["GET"])
@@ -60,10 +60,10 @@ def blueprint(services: Services, auth: Authenticator, waiting: Waiting) -> Blue
     @routes.response(200, SessionView)
     def update(values: dict[str, Any], session_id: str) -> Response:
         """Set fields of a session; setting `data.id` lets go of webhooks that waited for it."""
-        changes, actor = Changes(**values), _actor(services)
+        changes, who = Changes(**values), actor(services)
         if changes.expires_at is not None:
             runtime.listings.expect_expiry(session_id, changes.expires_at)
-        record = act(runtime, session_id, lambda r: actions.update(r, actor, changes))
+        record = act(runtime, session_id, lambda r: actions.update(r, who, changes))
         if changes.data is not None:
             runtime.sessions.index([record.session])
             checkout.release_waiting(services, record.session)
@@ -74,8 +74,8 @@ def blueprint(services: Services, auth: Authenticator, waiting: Waiting) -> Blue
     @routes.response(204)
     def delete(session_id: str) -> None:
         """Delete a session; its history stays, for late webhooks."""
-        actor = _actor(services)
-        record = act(runtime, session_id, lambda r: actions.delete(r, actor))
+        who = actor(services)
+        record = act(runtime, session_id, lambda r: actions.delete(r, who))
         runtime.carts.leave(record.session)
 
     @routes.route("/sessions/<session_id>/cancel", methods=["POST"])
@@ -83,10 +83,8 @@ def blueprint(services: Services, auth: Authenticator, waiting: Waiting) -> Blue
     @routes.response(200, SessionView)
     def cancel(session_id: str) -> Response:
         """Cancel an open session; a provider's later authorization still wins, and is flagged."""
-        actor = _actor(services)
-        return _answer(
-            services, act(runtime, session_id, lambda r: actions.cancel(r, actor)).session
-        )
+        who = actor(services)
+        return _answer(services, act(runtime, session_id, lambda r: actions.cancel(r, who)).session)
 
     @routes.route("/sessions/<session_id>/select", methods=["POST"])
     @auth.require(Scope.WRITE)
@@ -103,7 +101,7 @@ def blueprint(services: Services, auth: Authenticator, waiting: Waiting) -> Blue
     @routes.response(201, SessionView)
     def refresh(values: dict[str, Any], session_id: str) -> Response:
         """Put a fresh session in the place of an open one."""
-        session = checkout.refresh(services, session_id, values, _actor(services))
+        session = checkout.refresh(services, session_id, values, actor(services))
         return _answer(services, session, HTTPStatus.CREATED)
 
     @routes.route("/sessions/<session_id>/history", methods=["GET"])
@@ -115,10 +113,6 @@ def blueprint(services: Services, auth: Authenticator, waiting: Waiting) -> Blue
         return {"decisions": runtime.sessions.history(session_id)}
 
     return routes
-
-
-def _actor(services: Services) -> Actor:
-    return Actor(f"api:{g.token.name}", services.runtime.clock())
 
 
 def _answer(

@@ -1,0 +1,22 @@
+"""Making a delivery durable: what may be promised of it is promised only after this."""
+
+from gateway.domain.errors import StoreUnavailable
+from gateway.domain.events import Delivery
+from gateway.store.deliveries import Appended
+from gateway.store.keys import shard_of
+from gateway.web.services import Services
+
+
+def keep(
+    services: Services, delivery: Delivery, key: bytes, *, secret: str, settled: bool
+) -> Appended:
+    """Writes the delivery to disk and wakes a drain. Raises StoreUnavailable."""
+    services.health().require()
+    try:
+        appended = services.runtime.inbox.append(delivery, key, secret=secret, settled=settled)
+    except StoreUnavailable:
+        services.health.doubt()
+        raise
+    if appended.wake_due:
+        services.runtime.queue.wake(shard_of(appended.delivery_id))
+    return appended
