@@ -75,6 +75,7 @@ class Instance:
     api_base: str | None = None
 
 
+@cache
 def adapter_ids() -> tuple[str, ...]:
     """All known adapters, in alphabetical order; one in this tree wins over a namesake outside."""
     outside = {entry.name for entry in entry_points(group=_GROUP)}

@@ -6,6 +6,11 @@ from providers import registry
 from providers.contract import Adapter
 
 
+def _forget():
+    registry.adapter.cache_clear()
+    registry.adapter_ids.cache_clear()
+
+
 @pytest.fixture
 def outside(monkeypatch):
     """Adapters that other packages bring: name -> `module:attribute`."""
@@ -13,10 +18,10 @@ def outside(monkeypatch):
     def install(**found):
         points = EntryPoints(EntryPoint(n, v, "gateway.providers") for n, v in found.items())
         monkeypatch.setattr(registry, "entry_points", lambda group: points)
-        registry.adapter.cache_clear()
+        _forget()
 
     yield install
-    registry.adapter.cache_clear()
+    _forget()
 
 
 @pytest.mark.parametrize("adapter_id", registry.adapter_ids())
