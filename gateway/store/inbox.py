@@ -49,17 +49,13 @@ class Inbox:
         self._client = client
         self.shards = shards
 
-    def append(
-        self, delivery: Delivery, key: bytes, *, secret: str, settled: bool, again: bool = False
-    ) -> Appended:
-        """Makes a verified delivery durable in one round trip. `again`: see Adapter.key."""
+    def append(self, delivery: Delivery, key: bytes, *, secret: str, settled: bool) -> Appended:
+        """Makes a verified delivery durable in one round trip, unless its key is known."""
         delivery_id = keys.delivery_id(delivery.provider_id, key, self.shards)
         shard = keys.shard_of(delivery_id)
         where = [keys.delivery(delivery_id), keys.inbox(shard), keys.wake(shard)]
-        where += _lists(shard) if again else []
         meta = encode_meta(delivery, secret=secret, settled=settled)
-        values = [delivery_id, _milliseconds(WAKE_TTL), int(again)]
-        values += ["meta", meta, "body", delivery.body]
+        values = [delivery_id, _milliseconds(WAKE_TTL), "meta", meta, "body", delivery.body]
         new, due = call(self._client, "append", where, values)
         return Appended(delivery_id, bool(new), bool(due))
 

@@ -72,10 +72,6 @@ def delivery_id(provider_id: str, key: bytes, shards: int) -> str:
     return f"dlv_{int(digest[:4], 16) % shards:02x}{digest}"
 
 
-def is_delivery_id(text: str) -> bool:
-    return _DELIVERY_ID.fullmatch(text) is not None
-
-
 def shard_of(delivery: str) -> int:
     """The shard that a delivery id names. Raises ValueError if it is no delivery id."""
     match = _DELIVERY_ID.fullmatch(delivery)

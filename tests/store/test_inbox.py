@@ -145,20 +145,6 @@ def test_duplicate_of_a_finished_delivery_is_not_worked_on_again(inbox):
     assert 0 == inbox.backlog(shard)
 
 
-def test_same_bytes_may_be_news_again_once_they_are_finished(inbox):
-    def again():
-        return inbox.append(builders.delivery(b"id=7"), b"7", secret="", settled=False, again=True)
-
-    first = again()
-    shard = only_shard(inbox, first)
-    assert not again().new
-    finish(inbox, shard, DeliveryState.APPLIED)
-
-    assert again().new
-    assert [] == inbox.listed(DeliveryState.APPLIED, 10)
-    assert b"id=7" == inbox.load([first.delivery_id])[0].delivery.body
-
-
 def test_overdue_entry_is_taken_over_once(inbox):
     appended = append(inbox)
     shard = only_shard(inbox, appended)

@@ -40,6 +40,14 @@ def test_duplicate_is_answered_alike_and_kept_once(post, services):
     assert 1 == services.runtime.inbox.backlog(0)
 
 
+def test_same_bytes_may_be_news_again_where_the_adapter_gives_no_key(post, services, monkeypatch):
+    monkeypatch.setattr(toy.Toy, "key", lambda *_: None)
+    post(GENUINE)
+    post(GENUINE)
+
+    assert 2 == services.runtime.inbox.backlog(0)
+
+
 def test_same_body_for_another_account_is_another_delivery(post, services):
     post(GENUINE)
     post(replace(GENUINE, provider_id="toy-eu"))

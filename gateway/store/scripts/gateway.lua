@@ -9,19 +9,13 @@ end
 
 -- Keeps a verified delivery, unless it is there already, and says whether its shard needs a
 -- wake-up: the flag is set here, so that only the first of a burst pays for one.
--- KEYS delivery, inbox, wake, lists...   ARGV id, wake flag's TTL (ms), "1" if a finished delivery
--- with the same key is news again, field, value, ...
+-- KEYS delivery, inbox, wake   ARGV id, wake flag's TTL (ms), field, value, ...
 local function append(keys, args)
-  local state = redis.call('HGET', keys[1], 'state')
-  local again = state and args[3] == '1' and state ~= 'received'
-  if state and not again then
+  if redis.call('EXISTS', keys[1]) == 1 then
     redis.call('HINCRBY', keys[1], 'duplicates', 1)
     return {0, 0}
   end
-  unlist(keys, 3, args[1])
-  redis.call('HDEL', keys[1], 'packed', 'notes', 'waits', 'finished')
-  redis.call('HSET', keys[1], 'state', 'received', unpack(args, 4))
-  redis.call('PERSIST', keys[1])
+  redis.call('HSET', keys[1], 'state', 'received', unpack(args, 3))
   redis.call('XADD', keys[2], '*', 'd', args[1])
   local due = redis.call('SET', keys[3], '1', 'NX', 'PX', args[2])
   return {1, due and 1 or 0}
