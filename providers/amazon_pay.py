@@ -47,6 +47,7 @@ class AmazonPayConfig(SnsConfig):
 class AmazonPay(Adapter[AmazonPayConfig]):
     id = "amazon_pay"
     Config = AmazonPayConfig
+    key_path = "MessageId"
     scheme = SnsSignature()
     meanings = _MEANINGS
     ignored = ("CHARGE_PERMISSION", "SubscriptionConfirmation", "UnsubscribeConfirmation")
@@ -58,9 +59,6 @@ class AmazonPay(Adapter[AmazonPayConfig]):
             raise Rejected(Cause.UNKNOWN_PAYMENT, "the message is for another merchant")
         fetched = _kind(envelope) in _COLLECTIONS
         return replace(verdict, settled=verdict.settled and not fetched)
-
-    def key(self, delivery: Delivery, config: AmazonPayConfig) -> bytes:
-        return (payload.text_at(delivery.body, "MessageId") or "").encode() or delivery.body
 
     def read(self, delivery: Delivery, config: AmazonPayConfig) -> Iterable[PaymentEvent]:
         envelope = SnsEnvelope.of(delivery.body)

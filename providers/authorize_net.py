@@ -77,6 +77,7 @@ _NOTIFICATION, _TRANSACTION = Notification(), Transaction()
 class AuthorizeNet(Adapter[AuthorizeNetConfig]):
     id = "authorize_net"
     Config = AuthorizeNetConfig
+    key_path = "notificationId"
     # The key is its text: it looks like hex, and is decoded elsewhere, but not here.
     scheme = BodyHmac[AuthorizeNetConfig](
         _SIGNATURE,
@@ -95,9 +96,6 @@ class AuthorizeNet(Adapter[AuthorizeNetConfig]):
             one_case = f"{name.lower()}{equals}{digits.upper()}"
             delivery = with_headers(delivery, (_SIGNATURE, one_case))
         return super().verify(delivery, config)
-
-    def key(self, delivery: Delivery, config: AuthorizeNetConfig) -> bytes:
-        return (payload.text_at(delivery.body, "notificationId") or "").encode() or delivery.body
 
     def read(self, delivery: Delivery, config: AuthorizeNetConfig) -> Iterable[PaymentEvent]:
         notice = _NOTIFICATION.read(payload.json_object(delivery.body))

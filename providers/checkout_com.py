@@ -77,6 +77,7 @@ _ENVELOPE, _SUBJECT = Envelope(), Subject()
 class CheckoutCom(Adapter[CheckoutComConfig]):
     id = "checkout_com"
     Config = CheckoutComConfig
+    key_path = "id"
     scheme = HmacAndToken[CheckoutComConfig](
         "Cko-Signature",
         lambda config: config.signature_keys,
@@ -93,9 +94,6 @@ class CheckoutCom(Adapter[CheckoutComConfig]):
         " dispute_evidence_acknowledged_by_scheme dispute_arbitration_sent_to_scheme"
         " dispute_resolved card_verified card_verification_declined report_* *_updated".split()
     )
-
-    def key(self, delivery: Delivery, config: CheckoutComConfig) -> bytes:
-        return (payload.text_at(delivery.body, "id") or "").encode() or delivery.body
 
     def read(self, delivery: Delivery, config: CheckoutComConfig) -> Iterable[PaymentEvent]:
         try:

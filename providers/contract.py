@@ -12,6 +12,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
 from providers.meanings import Meaning
+from providers.payload import peek, text_under
 
 C = TypeVar("C")
 C_contra = TypeVar("C_contra", contravariant=True)
@@ -106,12 +107,15 @@ class Adapter(ABC, Generic[C]):
     meanings: ClassVar[Mapping[str, Meaning]] = {}
     # Words of no concern to a payment, by name or by family ("payout.*").
     ignored: ClassVar[tuple[str, ...]] = ()
+    # Where a JSON body has the id that a repeated delivery repeats; empty: all of the body counts.
+    key_path: ClassVar[str] = ""
     # The currencies whose minor unit the provider takes otherwise than ISO 4217: their decimals.
     decimals: ClassVar[Mapping[str, int]] = {}
 
     def key(self, delivery: Delivery, config: C) -> bytes | None:
         """What makes two deliveries the same one; None: the same bytes may mean something new."""
-        return delivery.body
+        found = text_under(peek(delivery.body), self.key_path) if self.key_path else None
+        return found.encode() if found else delivery.body
 
     def handshake(self, delivery: Delivery, config: C) -> Reply | None:
         """The answer to a probe or a challenge that is no delivery; None for everything else."""

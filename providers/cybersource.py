@@ -65,6 +65,7 @@ _ENVELOPE, _DETAILS = Envelope(), Details()
 class Cybersource(Adapter[CybersourceConfig]):
     id = "cybersource"
     Config = CybersourceConfig
+    key_path = "notificationId"
     scheme = NamedKeyStamp[CybersourceConfig]("v-c-signature", lambda config: config.signature_keys)
     meanings = _MEANINGS
     ignored = tuple(
@@ -76,9 +77,6 @@ class Cybersource(Adapter[CybersourceConfig]):
     def handshake(self, delivery: Delivery, config: CybersourceConfig) -> Reply | None:
         """The subscription's health check."""
         return Reply() if delivery.method in ("GET", "HEAD") else None
-
-    def key(self, delivery: Delivery, config: CybersourceConfig) -> bytes:
-        return (payload.text_at(delivery.body, "notificationId") or "").encode() or delivery.body
 
     def read(self, delivery: Delivery, config: CybersourceConfig) -> Iterable[PaymentEvent]:
         # A compact JWE, which starts with its own header in base64, or one in an object.

@@ -65,6 +65,7 @@ _FACTS = Facts()
 class Flutterwave(Adapter[FlutterwaveConfig]):
     id = "flutterwave"
     Config = FlutterwaveConfig
+    key_path = "webhook_id"
     scheme = HmacOrToken[FlutterwaveConfig](
         BodyHmac("flutterwave-signature", lambda config: config.secret_hashes, encode=as_base64),
         StaticToken("verif-hash", lambda config: config.secret_hashes),
@@ -79,9 +80,6 @@ class Flutterwave(Adapter[FlutterwaveConfig]):
         *"subscription.cancelled bvn.completed singlebillpayment.status test_assess".split(),
         "virtual_account.funded",
     )
-
-    def key(self, delivery: Delivery, config: FlutterwaveConfig) -> bytes:
-        return (payload.text_at(delivery.body, "webhook_id") or "").encode() or delivery.body
 
     def handshake(self, delivery: Delivery, config: FlutterwaveConfig) -> Reply | None:
         # The dashboard's probe, which wants nothing but a 200.

@@ -50,11 +50,9 @@ _WORD = Word()
 class Manual(Adapter[ManualConfig]):
     id = "manual"
     Config = ManualConfig
+    key_path = "id"
     scheme = TimestampedHmac[ManualConfig]("Gateway-Signature", lambda config: config.secrets)
     meanings = _MEANINGS
-
-    def key(self, delivery: Delivery, config: ManualConfig) -> bytes:
-        return (payload.text_at(delivery.body, "id") or "").encode() or delivery.body
 
     def read(self, delivery: Delivery, config: ManualConfig) -> Iterable[PaymentEvent]:
         found = _WORD.read(payload.json_object(delivery.body))

@@ -92,6 +92,7 @@ class OmiseConfig:
 class Omise(Adapter[OmiseConfig]):
     id = "omise"
     Config = OmiseConfig
+    key_path = "id"
     scheme = TwoHeaderHmac[OmiseConfig](
         stamp_header="Omise-Signature-Timestamp",
         signature_header="Omise-Signature",
@@ -105,9 +106,6 @@ class Omise(Adapter[OmiseConfig]):
         "charge.update dispute.update card.* customer.* recipient.* transfer.* schedule.* link.*"
         " linked_account.*".split()
     )
-
-    def key(self, delivery: Delivery, config: OmiseConfig) -> bytes:
-        return (payload.text_at(delivery.body, "id") or "").encode() or delivery.body
 
     def verify(self, delivery: Delivery, config: OmiseConfig) -> Verified:
         if config.secret_key is not None and not config.webhook_secrets:

@@ -72,6 +72,7 @@ _HEADING = Heading("id", "event_type", "create_time")
 class Paypal(Adapter[TransmissionConfig]):
     id = "paypal"
     Config = TransmissionConfig
+    key_path = "id"
     scheme = TransmissionSignature()
     meanings = _MEANINGS
     ignored = tuple(
@@ -79,9 +80,6 @@ class Paypal(Adapter[TransmissionConfig]):
         " BILLING.* INVOICING.* VAULT.* MERCHANT.*"
         " PAYMENT.PAYOUTS* PAYMENT.REFERENCED-PAYOUT-ITEM.* CUSTOMER.MANAGED-ACCOUNT.*".split()
     )
-
-    def key(self, delivery: Delivery, config: TransmissionConfig) -> bytes:
-        return (payload.text_at(delivery.body, "id") or "").encode() or delivery.body
 
     def read(self, delivery: Delivery, config: TransmissionConfig) -> Iterable[PaymentEvent]:
         document = payload.json_object(delivery.body)

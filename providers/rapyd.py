@@ -85,6 +85,7 @@ _ENVELOPE, _SUBJECT = Envelope(), Subject()
 class Rapyd(Adapter[RapydConfig]):
     id = "rapyd"
     Config = RapydConfig
+    key_path = "id"
     scheme = SaltedHmac[RapydConfig](
         url=lambda config: config.webhook_url,
         access_keys=lambda config: config.access_key,
@@ -95,9 +96,6 @@ class Rapyd(Adapter[RapydConfig]):
         "PAYOUT_* TRANSFER_* FUNDS_* CUSTOMER_* PAYMENT_SUBSCRIPTION_* SUBSCRIPTION_* INVOICE_*"
         " IDENTITY_* VERIFY_* WALLET_* VIRTUAL_ACCOUNT_* CARD_* ISSUING_* BENEFICIARY_*".split()
     )
-
-    def key(self, delivery: Delivery, config: RapydConfig) -> bytes:
-        return (payload.text_at(delivery.body, "id") or "").encode() or delivery.body
 
     def read(self, delivery: Delivery, config: RapydConfig) -> Iterable[PaymentEvent]:
         envelope = _ENVELOPE.read(payload.json_object(delivery.body))

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from marshmallow import fields
@@ -17,7 +18,7 @@ from providers.meanings import Meaning, Told
 
 
 class _Heading(payload.Body):
-    event_id, type = payload.Id(required=True), payload.Text(required=True)
+    event_id, type = payload.NumberedId(required=True), payload.Text(required=True)
     occurred_at = payload.Time(required=True)
     livemode = fields.Boolean(allow_none=True)
 
@@ -26,7 +27,15 @@ class _Money(payload.Body):
     amount, currency = payload.MinorUnits(required=True), payload.Currency(required=True)
 
 
-_HEADING, _MONEY = _Heading(), _Money()
+class _Major(payload.Body):
+    amount, currency = fields.Raw(required=True), payload.Currency(required=True)
+
+
+class _Time(payload.Body):
+    at = payload.Time(required=True)
+
+
+_HEADING, _MONEY, _MAJOR, _TIME = _Heading(), _Money(), _Major(), _Time()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +44,14 @@ class Heading:
 
     event_id: str
     type: str
-    occurred_at: str
+    occurred_at: str = ""
     livemode: str = ""
 
-    def told(self, document: Any) -> Told:
-        """Raises Rejected(MALFORMED)."""
+    def told(self, document: Any, at: datetime | None = None) -> Told:
+        """What is told; `at` is when, if the document does not say. Raises Rejected(MALFORMED)."""
         found = {name: first(document, getattr(self, name)) for name in _HEADING.fields}
+        if found["occurred_at"] is None and at is not None:
+            found["occurred_at"] = at.isoformat()
         return Told(**_HEADING.read(found))
 
 
@@ -49,9 +60,10 @@ class Shape:
     """What an object of one kind says of its payment.
 
     Whatever happens to the whole payment is known by the payment's id, what happens to a part of
-    it (a refund, a dispute) by the object's own. `sums` are the amounts that some meanings have
-    for themselves; with `total` they are sums so far. With `priced`, money must be told by every
-    meaning, else only by those that hold or move it.
+    it (a refund, a dispute; with `in_parts` a capture too) by the object's own. `sums` are the
+    amounts that some meanings have for themselves; with `total` they are sums so far. With
+    `priced`, money must be told by every meaning, else only by those that hold or move it. With
+    `major`, amounts are in major units. `at` is a better time than the heading's, if it is told.
     """
 
     external_id: str
@@ -61,20 +73,25 @@ class Shape:
     own_id: str = "id"
     sums: Mapping[Meaning, str] = field(default_factory=dict)
     total: bool = False
+    in_parts: bool = False
     priced: bool = True
+    major: bool = False
+    at: str = ""
 
     def completing(self, told: Told, found: Any, meaning: Meaning | None) -> Told:
         """What was told, with what the object adds if it concerns a payment. Raises Rejected."""
         if not meaning:
             return told
-        own_id, payment_id = text(found, self.own_id), text(found, self.external_id)
+        own_id, payment_id = id_at(found, self.own_id), id_at(found, self.external_id)
         if own_id is None:
             raise Rejected(Cause.MALFORMED, f"{self.own_id}: must be there")
+        at = first(found, self.at)
         return replace(
             told,
+            occurred_at=told.occurred_at if at is None else _TIME.read({"at": at})["at"],
             external_id=payment_id,
-            reference=text(found, self.reference),
-            subject=payment_id if meaning.session_status else own_id,
+            reference=id_at(found, self.reference),
+            subject=payment_id if meaning.session_status and not self.in_parts else own_id,
             total=self.total,
             **self._money(found, meaning),
         )
@@ -84,7 +101,10 @@ class Shape:
         currency = first(found, self.currency)
         if amount is currency is None and not (self.priced or meaning.needs_amount):
             return {}
-        return _MONEY.read({"amount": amount, "currency": currency})
+        money = (_MAJOR if self.major else _MONEY).read({"amount": amount, "currency": currency})
+        if self.major:
+            money["amount"] = payload.from_major(money["amount"], money["currency"])
+        return money
 
 
 def first(document: Any, paths: str) -> Any:
@@ -100,6 +120,14 @@ def text(document: Any, paths: str) -> str | None:
         value = found.get("id") if isinstance(found, dict) else found
         if isinstance(value, str) and value and payload.is_text(value):
             return value
+    return None
+
+
+def id_at(document: Any, paths: str) -> str | None:
+    """The first id under one of the paths: a text, or a whole number as text; else None."""
+    for path in paths.split("|"):
+        if found := text(document, path) or payload.text_under(document, path):
+            return found
     return None
 
 

@@ -86,6 +86,7 @@ _SHAPES = {
 class Square(Adapter[SquareConfig]):
     id = "square"
     Config = SquareConfig
+    key_path = "event_id"
     scheme = BodyHmac[SquareConfig](
         "x-square-hmacsha256-signature",
         lambda config: config.signature_keys,
@@ -105,9 +106,6 @@ class Square(Adapter[SquareConfig]):
         if not delivery.body:
             raise Rejected(Cause.MALFORMED, "the body is empty")
         return verdict
-
-    def key(self, delivery: Delivery, config: SquareConfig) -> bytes:
-        return (payload.text_at(delivery.body, "event_id") or "").encode() or delivery.body
 
     def read(self, delivery: Delivery, config: SquareConfig) -> Iterable[PaymentEvent]:
         document = payload.json_object(delivery.body)

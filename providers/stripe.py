@@ -79,6 +79,7 @@ class StripeConfig:
 class Stripe(Adapter[StripeConfig]):
     id = "stripe"
     Config = StripeConfig
+    key_path = "id"
     scheme = TimestampedHmac[StripeConfig]("Stripe-Signature", lambda its: its.webhook_secrets)
     meanings = _MEANINGS
     decimals = _DECIMALS
@@ -87,9 +88,6 @@ class Stripe(Adapter[StripeConfig]):
         " v2.* checkout.session.no_payment_required charge.dispute.funds_* refund.requires_action"
         " payment_link.* account.* charge.updated charge.dispute.updated refund.pending".split()
     )
-
-    def key(self, delivery: Delivery, config: StripeConfig) -> bytes:
-        return (payload.text_at(delivery.body, "id") or "").encode() or delivery.body
 
     def verify(self, delivery: Delivery, config: StripeConfig) -> Verified:
         verdict = super().verify(delivery, config)

@@ -46,7 +46,7 @@ def test_what_concerns_no_payment_is_left_as_it_is(meaning):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"id": None}, {"id": 7}, {"amount": None}, {"amount": "7"}, {"currency": None}]
+    "changes", [{"id": None}, {"id": True}, {"amount": None}, {"amount": "7"}, {"currency": None}]
 )
 def test_object_without_what_is_needed_is_malformed(changes):
     refusal(SHAPE.completing, TOLD, {**FOUND, **changes}, Means.CANCELED)
