@@ -36,6 +36,8 @@ def _section(adapter: Adapter[Any]) -> str:
     lines = [f"## {adapter.id}", "", _about(adapter), ""]
     methods = " or ".join(adapter.methods)
     lines += [f"Webhook: `{methods} /webhooks/{adapter.id}`; {_proof(adapter)}.", ""]
+    if adapter.unproven:
+        lines += [f"Not proven: {adapter.unproven}.", ""]
     lines += ["| setting | | where it is found |", "| --- | --- | --- |"]
     lines += [_setting(name, *told) for name, told in settings(adapter.Config).items()]
     lines += ["", "| the provider's word | status | payment |", "| --- | --- | --- |"]

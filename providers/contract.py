@@ -107,6 +107,8 @@ class Adapter(ABC, Generic[C]):
     meanings: ClassVar[Mapping[str, Meaning]] = {}
     # Words of no concern to a payment, by name or by family ("payout.*").
     ignored: ClassVar[tuple[str, ...]] = ()
+    # For the operator: what of a delivery nothing proves, and what is done about that.
+    unproven: ClassVar[str] = ""
     # Where a JSON body has the id that a repeated delivery repeats; empty: all of the body counts.
     key_path: ClassVar[str] = ""
     # The currencies whose minor unit the provider takes otherwise than ISO 4217: their decimals.
