@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 
 from structlog import get_logger
 
-from gateway.domain.errors import StoreUnavailable
 from gateway.domain.events import PaymentEvent
 from gateway.domain.history import Decision, decision_key
 from gateway.domain.sessions import Outcome, Verdict, apply, stamped
@@ -56,16 +55,21 @@ class Result:
 
 def apply_events(
     runtime: Runtime, told: Sequence[tuple[StoredDelivery, Sequence[PaymentEvent]]]
-) -> list[Result]:
+) -> list[Result | None]:
     """Applies the events of many deliveries together; a result for each, in their order.
+
+    None: a session of its events changes faster than it can be written, so try this one again.
 
     Raises StoreUnavailable; then any part may have been applied, and all may be applied again.
     """
     flat = [Told(stored, event) for stored, events in told for event in events]
     concerning = [one for one in flat if one.event.concerns_payment]
     found = _find(runtime, concerning)
-    decisions = _decide_and_commit(runtime, found)
-    return [_result(stored, events, found, decisions) for stored, events in told]
+    decisions, contended = _decide_and_commit(runtime, found)
+    return [
+        None if stored.id in contended else _result(stored, events, found, decisions)
+        for stored, events in told
+    ]
 
 
 _Key = tuple[str, str]
@@ -128,15 +132,20 @@ def _learn(runtime: Runtime, learnt: Mapping[tuple[str, str], str]) -> None:
         release(runtime, Lookup(provider, external, None))
 
 
-def _decide_and_commit(runtime: Runtime, targets: Mapping[_Key, _Target]) -> dict[_Key, Decision]:
-    """Decides every event on its session's present record, until all of it is written."""
+def _decide_and_commit(
+    runtime: Runtime, targets: Mapping[_Key, _Target]
+) -> tuple[dict[_Key, Decision], set[str]]:
+    """Decides every event on its session's present record, until all of it is written.
+
+    Also gives the ids of the deliveries for which that could not be done.
+    """
     open_: dict[str, list[Told]] = defaultdict(list)
     for target in targets.values():
         open_[target.session_id].append(target.told)
     decided: dict[_Key, Decision] = {}
     for _ in range(_COMMIT_ROUNDS):
         if not open_:
-            return decided
+            break
         wanted = [(sid, [one.decision_key for one in told]) for sid, told in open_.items()]
         loaded = runtime.sessions.load(wanted)
         drafts = []
@@ -152,7 +161,7 @@ def _decide_and_commit(runtime: Runtime, targets: Mapping[_Key, _Target]) -> dic
             if written:
                 decided |= draft
                 del open_[session_id]
-    raise StoreUnavailable("A session changes faster than it can be written; try again.")
+    return decided, {one.stored.id for told in open_.values() for one in told}
 
 
 def _decide(

@@ -6,13 +6,15 @@ it *before* its last look: an arrival either was seen by that look, or wakes the
 
 import math
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from structlog import get_logger
 
-from gateway.domain.errors import Cause, Rejected, StoreUnavailable
+from gateway.domain.errors import Cause, Rejected, StoreRefused, StoreUnavailable
 from gateway.domain.events import PaymentEvent
 from gateway.store.deliveries import Entry, StoredDelivery
 from gateway.store.inbox import WAKE_TTL
@@ -106,24 +108,34 @@ class Drain:
             if entry is None:
                 continue
             if tries >= MAX_TRIES:
-                notes = (f"given up after {tries} tries; see the worker's log, then requeue it",)
-                self._finish([(entry, None, Result(DeliveryState.DEAD, notes))])
+                self._give_up(entry, tries)
             else:
                 self._apply([entry])
+
+    def _give_up(self, entry: Entry, tries: int) -> None:
+        stored = self._runtime.inbox.load([entry.delivery_id])[0]
+        # Who died had no time to say why.
+        why = (stored and stored.failure) or "the worker died of it"
+        notes = (f"given up after {tries} tries: {why}; mend that, then requeue it",)
+        self._finish([(entry, None, Result(DeliveryState.DEAD, notes))])
 
     def _apply(self, entries: Sequence[Entry]) -> None:
         """Applies a batch; if that fails, each alone, so that one bad delivery harms no other."""
         try:
             self._apply_batch(entries)
-        except StoreUnavailable:
-            raise
-        except Exception:
+        except Exception as error:
+            if isinstance(error, StoreUnavailable) and not isinstance(error, StoreRefused):
+                raise
             if len(entries) == 1:
-                # It stays in the inbox and is taken over later, up to MAX_TRIES times.
                 log.exception("delivery_failed", delivery=entries[0].delivery_id)
+                self._failed(entries[0].delivery_id, _place(error))
                 return
             for entry in entries:
                 self._apply([entry])
+
+    def _failed(self, delivery_id: str, why: str) -> None:
+        """It stays in the inbox and is taken over later, up to MAX_TRIES times."""
+        self._runtime.inbox.note_failure(delivery_id, why)
 
     def _apply_batch(self, entries: Sequence[Entry]) -> None:
         loaded = self._runtime.inbox.load([entry.delivery_id for entry in entries])
@@ -134,13 +146,18 @@ class Drain:
         ]
         readable = [item for item in work if item.result is None]
         results = iter(apply_events(self._runtime, [(i.stored, i.events) for i in readable]))
-        done = [(i.entry, i.stored, i.result or next(results)) for i in work]
+        ended = [(i.entry, i.stored, i.result or next(results)) for i in work]
+        done = [(entry, stored, result) for entry, stored, result in ended if result is not None]
         gone = DeliveryState.DEAD, ("it is no longer in the store",)
         lost = [e for e, s in zip(entries, loaded, strict=True) if s is None]
         self._finish([*done, *((entry, None, Result(*gone)) for entry in lost)])
         for item in work:
             if item.result and item.result.state is DeliveryState.UNSETTLED:
                 self._runtime.queue.settle(item.stored.id)
+        for _, stored, result in ended:
+            if result is None:
+                log.warning("delivery_contended", delivery=stored.id)
+                self._failed(stored.id, "its session changes faster than it can be written")
 
     def _read(self, entry: Entry, stored: StoredDelivery) -> _Work:
         instance = self._runtime.instances.get(stored.delivery.provider_id)
@@ -174,3 +191,9 @@ class Drain:
                 state=result.state.value,
                 notes=result.notes,
             )
+
+
+def _place(error: Exception) -> str:
+    """What failed and where; not its message, which may quote a body."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"

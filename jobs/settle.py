@@ -61,6 +61,8 @@ class Settlement:
             self.give_up(str(error))
             return
         result = apply_events(self._runtime, [(stored, events)])[0]
+        if result is None:
+            raise TryLater("a session of it changes faster than it can be written")
         self._finish(result, stored.delivery.body)
 
     def give_up(self, reason: str) -> None:

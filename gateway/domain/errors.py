@@ -6,6 +6,7 @@
     ├── NotFound            no such record
     ├── Conflict            the record exists already, or its state forbids the call
     ├── StoreUnavailable    the store cannot make a write durable just now; try again later
+    │   └── StoreRefused    it refuses this very command: what is stored there is not what should be
     └── ConfigurationError  the settings are wrong; lists every fault with its variable
 
 Each message tells the operator, or the caller, what to do.
@@ -61,6 +62,10 @@ class Conflict(GatewayError):
 
 class StoreUnavailable(GatewayError):
     """Nothing can be made durable just now; whoever asked should try again later."""
+
+
+class StoreRefused(StoreUnavailable):
+    """The store works, but refuses this very command: what is under its key is not ours."""
 
 
 class ConfigurationError(GatewayError):

@@ -14,7 +14,7 @@ from redis import Redis
 from gateway.domain.errors import Conflict, NotFound
 from gateway.domain.sessions import PaymentSession
 from gateway.store import keys
-from gateway.store.connection import call, guarded
+from gateway.store.connection import call, executed, guarded
 from gateway.store.sessions import Sessions
 from gateway.store.times import from_micros, to_micros
 
@@ -66,7 +66,7 @@ class Carts:
         pipeline = self._client.pipeline(transaction=False)
         for cart_id in cart_ids:
             pipeline.hget(keys.cart(cart_id), "selected")
-        return [found.decode() if found else None for found in guarded(pipeline.execute)]
+        return [found.decode() if found else None for found in executed(pipeline)]
 
     def sessions_of(self, cart_id: str) -> list[str]:
         """Ids of the sessions that hold the cart's places."""

@@ -5,12 +5,13 @@ from typing import Any, ParamSpec, TypeVar
 
 from redis import BlockingConnectionPool, Redis
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.client import Pipeline
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from gateway.domain.errors import StoreUnavailable
+from gateway.domain.errors import StoreRefused, StoreUnavailable
 from gateway.store import scripts
 
 P = ParamSpec("P")
@@ -81,7 +82,7 @@ def call_many(client: Redis, calls: Sequence[Call]) -> list[Any]:
         pipeline = client.pipeline(transaction=False)
         for function, keys, args in calls:
             pipeline.fcall(scripts.name(function), len(keys), *keys, *args)
-        return list(pipeline.execute())
+        return _replies(pipeline)
 
     def run_with_library() -> list[Any]:
         try:
@@ -93,6 +94,20 @@ def call_many(client: Redis, calls: Sequence[Call]) -> list[Any]:
             return run()
 
     return guarded(run_with_library) if calls else []
+
+
+def executed(pipeline: Pipeline) -> list[Any]:
+    """The replies to all commands of a pipeline, in one round trip. Raises StoreUnavailable."""
+    return guarded(_replies, pipeline)
+
+
+def _replies(pipeline: Pipeline) -> list[Any]:
+    # Raised by redis-py, an error would quote its command with all arguments.
+    replies: list[Any] = pipeline.execute(raise_on_error=False)
+    for reply in replies:
+        if isinstance(reply, RedisError):
+            raise reply
+    return replies
 
 
 def guarded(run: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -107,6 +122,11 @@ def guarded(run: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     except RedisError as error:
         # The first word is the error's code; what follows may quote the command's arguments.
         code = str(error).partition(" ")[0]
+        if code == "WRONGTYPE":
+            raise StoreRefused(
+                "The store has something else where a record should be (WRONGTYPE); does another "
+                "application use the same database?"
+            ) from error
         raise StoreUnavailable(
             f"The store refused a command ({code if code.isupper() else 'ERR'}); the server's log "
             "and /ready say why."

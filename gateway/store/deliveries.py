@@ -14,7 +14,10 @@ from gateway.store.times import from_micros, to_micros
 
 @dataclass(frozen=True, slots=True)
 class StoredDelivery:
-    """A verified delivery as it was kept, and what came of it so far."""
+    """A verified delivery as it was kept, and what came of it so far.
+
+    `failure` is what went wrong at the last try to apply it.
+    """
 
     id: str
     delivery: Delivery
@@ -25,6 +28,7 @@ class StoredDelivery:
     finished_at: datetime | None = None
     notes: tuple[str, ...] = ()
     waits: tuple[Lookup, ...] = ()
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,7 @@ def decode(delivery_id: str, raw: Mapping[bytes, bytes]) -> StoredDelivery:
         finished_at=from_micros(int(finished)) if finished else None,
         notes=tuple(json.loads(raw.get(b"notes", b"[]"))),
         waits=decode_waits(raw.get(b"waits")),
+        failure=raw.get(b"failure", b"").decode(),
     )
 
 

@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 
 from gateway.domain.events import Delivery
 from gateway.store import keys
-from gateway.store.connection import Call, call, call_many, guarded
+from gateway.store.connection import Call, call, call_many, executed, guarded
 from gateway.store.deliveries import (
     Appended,
     Entry,
@@ -103,7 +103,7 @@ class Inbox:
         pipeline = self._client.pipeline(transaction=False)
         for delivery_id in delivery_ids:
             pipeline.hgetall(keys.delivery(delivery_id))
-        found = guarded(pipeline.execute)
+        found = executed(pipeline)
         return [
             decode(at, raw) if raw else None for at, raw in zip(delivery_ids, found, strict=True)
         ]
@@ -113,6 +113,10 @@ class Inbox:
     ) -> None:
         """Ends the work on entries of one shard, in one round trip; `leaves`: their list so far."""
         call_many(self._client, [_finish_call(shard, one, leaves) for one in finished])
+
+    def note_failure(self, delivery_id: str, why: str) -> None:
+        """Remembers why a try failed, for whoever finds the delivery dead one day."""
+        call(self._client, "annotate", [keys.delivery(delivery_id)], ["failure", why])
 
     def requeue(self, delivery_id: str) -> Appended:
         """Puts a finished or waiting delivery back to work."""
@@ -177,7 +181,7 @@ class Inbox:
         pipeline = self._client.pipeline(transaction=False)
         for delivery_id in delivery_ids:
             pipeline.hmget(keys.delivery(delivery_id), ["meta", "waits"])
-        found = zip(delivery_ids, guarded(pipeline.execute) if delivery_ids else [], strict=True)
+        found = zip(delivery_ids, executed(pipeline) if delivery_ids else [], strict=True)
         return [
             decode_parked(delivery_id, meta, waits) for delivery_id, (meta, waits) in found if meta
         ]

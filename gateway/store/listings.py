@@ -18,7 +18,7 @@ from gateway.domain.errors import InvalidInput
 from gateway.domain.events import SessionStatus
 from gateway.domain.sessions import PaymentSession
 from gateway.store import keys
-from gateway.store.connection import Call, call_many, guarded
+from gateway.store.connection import Call, call_many, executed, guarded
 from gateway.store.times import to_micros
 
 
@@ -83,7 +83,7 @@ class Listings:
                 pipeline.zrangebyscore(where, f"({start}", "+inf", 0, count, withscores=True)
         found = [
             Place(int(score), member.decode())
-            for listed in guarded(pipeline.execute)
+            for listed in executed(pipeline)
             for member, score in listed
         ]
         rest = [place for place in found if after is None or _order(place) > _order(after)]

@@ -9,7 +9,7 @@ from typing import Any
 from redis import Redis
 
 from gateway.store import keys
-from gateway.store.connection import guarded
+from gateway.store.connection import executed, guarded
 from gateway.store.times import from_micros, to_micros
 
 
@@ -36,7 +36,7 @@ class SecretUses:
             pipeline.hincrby(keys.secret_use(instance), f"{label} count", times)
             pipeline.hset(keys.secret_use(instance), f"{label} last", str(to_micros(at)))
         if uses:
-            guarded(pipeline.execute)
+            executed(pipeline)
 
     def of(self, instance: str) -> list[SecretUse]:
         """All labels of an instance that ever matched, in alphabetical order."""

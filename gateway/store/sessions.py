@@ -11,7 +11,7 @@ from gateway.domain.errors import Conflict, NotFound
 from gateway.domain.history import Decision
 from gateway.domain.sessions import PaymentSession, Record
 from gateway.store import keys, payments, records
-from gateway.store.connection import Call, call_many, guarded
+from gateway.store.connection import Call, call_many, executed, guarded
 
 SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -88,7 +88,7 @@ class Sessions:
         pipeline = self._client.pipeline(transaction=False)
         for session_id in session_ids:
             pipeline.hget(keys.session(session_id), "record")
-        return [records.decode(raw) if raw else None for raw in guarded(pipeline.execute)]
+        return [records.decode(raw) if raw else None for raw in executed(pipeline)]
 
     def load(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[Loaded | None]:
         """Records by session id, and which of the given decisions they know; one round trip."""
@@ -98,7 +98,7 @@ class Sessions:
             pipeline.get(keys.payment(session_id))
             # HMGET wants at least one field.
             pipeline.hmget(keys.history(session_id), ["", *decision_keys])
-        replies = iter(guarded(pipeline.execute))
+        replies = iter(executed(pipeline))
         loaded: list[Loaded | None] = []
         for _, decision_keys in wanted:
             record, payment, decisions = next(replies), next(replies), next(replies)
@@ -131,7 +131,7 @@ class Sessions:
         for provider_id, external_id, session_id in found:
             pipeline.set(keys.external(provider_id, external_id), session_id, nx=True)
         if found:
-            guarded(pipeline.execute)
+            executed(pipeline)
 
     def find(self, lookups: Sequence[Lookup]) -> list[Found | None]:
         """The sessions that events mean, in one round trip.
@@ -143,7 +143,7 @@ class Sessions:
         for lookup in lookups:
             pipeline.get(keys.external(lookup.provider_id, lookup.external_id or ""))
             pipeline.exists(keys.session(_as_session_id(lookup.reference)))
-        replies = iter(guarded(pipeline.execute) if lookups else [])
+        replies = iter(executed(pipeline) if lookups else [])
         found: list[Found | None] = []
         for lookup in lookups:
             by_external, by_reference = next(replies), next(replies)
@@ -168,14 +168,14 @@ class Sessions:
         for lookup in lookups:
             for name in lookup.names:
                 pipeline.sadd(keys.parked(lookup.provider_id, name), delivery_id)
-        guarded(pipeline.execute)
+        executed(pipeline)
 
     def waiting_for(self, lookup: Lookup) -> list[str]:
         """Ids of the deliveries that wait under any of the ids."""
         pipeline = self._client.pipeline(transaction=False)
         for name in lookup.names:
             pipeline.smembers(keys.parked(lookup.provider_id, name))
-        found = {member.decode() for members in guarded(pipeline.execute) for member in members}
+        found = {member.decode() for members in executed(pipeline) for member in members}
         return sorted(found)
 
     def unpark(self, lookup: Lookup, delivery_ids: Sequence[str]) -> None:
@@ -183,7 +183,7 @@ class Sessions:
         pipeline = self._client.pipeline(transaction=False)
         for name in lookup.names:
             pipeline.srem(keys.parked(lookup.provider_id, name), *delivery_ids)
-        guarded(pipeline.execute)
+        executed(pipeline)
 
 
 def _as_session_id(reference: str | None) -> str:

@@ -10,9 +10,10 @@ from builders import at
 from gateway.domain.events import SessionStatus
 from gateway.domain.history import session_created
 from gateway.domain.sessions import Outcome
+from gateway.store import keys
 from gateway.store.connection import worker_client
 from gateway.store.keys import DeliveryState
-from gateway.store.sessions import Lookup
+from gateway.store.sessions import Commit, Lookup
 from jobs import drain as module
 from jobs.drain import MAX_TRIES, Drain
 from jobs.parking import release
@@ -242,8 +243,72 @@ def test_poison_harms_no_other_and_is_given_up_in_the_end(runtime, monkeypatch):
         drain(runtime)
 
     assert DeliveryState.DEAD is state(runtime, poison)
-    assert "given up" in runtime.inbox.load([poison])[0].notes[0]
+    (note,) = runtime.inbox.load([poison])[0].notes
+    assert note.startswith("given up after 8 tries: RuntimeError at toy.py:")
     assert 0 == runtime.inbox.backlog(0)
+
+
+def test_what_kills_its_worker_is_given_up_in_the_end(runtime, monkeypatch):
+    monkeypatch.setattr(module, "OVERDUE", NOTHING)
+    create(runtime)
+    deadly = toy.keep(runtime, toy.told("e1"))
+    # Taken again and again by drains that do not live to say why.
+    (entry,) = runtime.inbox.claim(0, 10, NOTHING)
+    for _ in range(MAX_TRIES - 1):
+        runtime.inbox.take_over(0, entry.stream_id, NOTHING)
+
+    drain(runtime)
+
+    (note,) = runtime.inbox.load([deadly])[0].notes
+    assert "given up after 8 tries: the worker died of it; mend that, then requeue it" == note
+
+
+def contend(runtime, monkeypatch, session_id):
+    """Lets somebody else write a session before each of our commits."""
+    commit = type(runtime.sessions).commit
+
+    def late(self, commits):
+        for one in commits:
+            if one.before is not None and one.before.session.id == session_id:
+                session = one.before.session
+                other = replace(one.before, session=replace(session, version=session.version + 1))
+                commit(self, [Commit(one.before, other, ())])
+        return commit(self, commits)
+
+    monkeypatch.setattr(type(runtime.sessions), "commit", late)
+
+
+def test_session_that_cannot_be_written_holds_up_no_other(runtime, monkeypatch):
+    monkeypatch.setattr(module, "OVERDUE", NOTHING)
+    create(runtime)
+    create(runtime, "ps_2")
+    stuck, sound = toy.keep(runtime, toy.told("e1")), toy.keep(runtime, toy.told("e2", "ps_2"))
+    contend(runtime, monkeypatch, "ps_1")
+
+    drain(runtime)
+
+    assert DeliveryState.APPLIED is state(runtime, sound)
+    assert DeliveryState.RECEIVED is state(runtime, stuck)
+    for _ in range(MAX_TRIES):
+        drain(runtime)
+    assert DeliveryState.DEAD is state(runtime, stuck)
+    assert "its session changes faster" in runtime.inbox.load([stuck])[0].notes[0]
+
+
+def test_strange_data_in_the_store_harm_no_other_delivery(runtime, store, monkeypatch):
+    monkeypatch.setattr(module, "OVERDUE", NOTHING)
+    create(runtime)
+    create(runtime, "ps_2")
+    store.delete(keys.history("ps_1"))
+    store.set(keys.history("ps_1"), "not ours")
+    spoilt, sound = toy.keep(runtime, toy.told("e1")), toy.keep(runtime, toy.told("e2", "ps_2"))
+
+    for _ in range(MAX_TRIES + 1):
+        drain(runtime)
+
+    assert DeliveryState.APPLIED is state(runtime, sound)
+    assert DeliveryState.DEAD is state(runtime, spoilt)
+    assert "StoreRefused" in runtime.inbox.load([spoilt])[0].notes[0]
 
 
 def test_drain_takes_over_what_a_dead_one_held(runtime, monkeypatch):

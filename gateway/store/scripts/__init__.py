@@ -14,6 +14,7 @@ from redis.exceptions import ResponseError
 FUNCTIONS = (
     "append",
     "finish",
+    "annotate",
     "requeue",
     "commit",
     "claim_place",

@@ -37,6 +37,14 @@ local function finish(keys, args)
   return 1
 end
 
+-- Writes fields of a delivery that is still there.
+-- KEYS delivery   ARGV field, value, ...
+local function annotate(keys, args)
+  if redis.call('EXISTS', keys[1]) == 0 then return 0 end
+  redis.call('HSET', keys[1], unpack(args))
+  return 1
+end
+
 -- Puts a delivery back into the inbox: its session was created, or an operator asks.
 -- KEYS delivery, inbox, wake, lists it leaves...   ARGV delivery id, wake flag's TTL (ms)
 local function requeue(keys, args)
