@@ -3,10 +3,12 @@
 Used by the drain for what a webhook says, and by settle for what a provider's API says.
 """
 
+import traceback
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from structlog import get_logger
 
@@ -227,3 +229,9 @@ def _result(
         return Result(DeliveryState.PARKED, tuple(notes), tuple(waits))
     state = DeliveryState.QUARANTINED if needs_person else DeliveryState.APPLIED
     return Result(state, tuple(notes) or ("nothing in it concerns a payment",))
+
+
+def place(error: Exception) -> str:
+    """What failed and where; not its message, which may quote a body."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"

@@ -6,11 +6,9 @@ it *before* its last look: an arrival either was seen by that look, or wakes the
 
 import math
 import time
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from structlog import get_logger
 
@@ -19,7 +17,7 @@ from gateway.domain.events import PaymentEvent
 from gateway.store.deliveries import Entry, StoredDelivery
 from gateway.store.inbox import WAKE_TTL
 from gateway.store.keys import DeliveryState
-from jobs.apply import Result, apply_events
+from jobs.apply import Result, apply_events, place
 from jobs.runtime import Runtime, runtime, stopping
 
 BATCH = 256
@@ -128,7 +126,7 @@ class Drain:
                 raise
             if len(entries) == 1:
                 log.exception("delivery_failed", delivery=entries[0].delivery_id)
-                self._failed(entries[0].delivery_id, _place(error))
+                self._failed(entries[0].delivery_id, place(error))
                 return
             for entry in entries:
                 self._apply([entry])
@@ -191,9 +189,3 @@ class Drain:
                 state=result.state.value,
                 notes=result.notes,
             )
-
-
-def _place(error: Exception) -> str:
-    """What failed and where; not its message, which may quote a body."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"

@@ -7,18 +7,18 @@ import requests
 from rq import get_current_job
 from structlog import get_logger
 
-from gateway.domain.errors import Rejected
+from gateway.domain.errors import Rejected, StoreUnavailable
 from gateway.domain.events import PaymentEvent
 from gateway.store.deliveries import Entry, StoredDelivery
 from gateway.store.inbox import NO_ENTRY
 from gateway.store.keys import DeliveryState, shard_of
-from jobs.apply import Result, apply_events
+from jobs.apply import Result, apply_events, place
 from jobs.provider_api import Caller, TryLater
 from jobs.runtime import Runtime, runtime
 from providers.registry import Instance
 
-# Longer than a settlement that is under way takes: after that the sweep enqueues it anew.
-SETTLE_AGAIN = timedelta(minutes=2)
+# More than there are retries: what is tried so often kills its workers, who cannot give it up.
+MAX_TRIES = 15
 
 log = get_logger()
 
@@ -28,11 +28,13 @@ def settle(delivery_id: str) -> None:
     work = Settlement(runtime(), delivery_id)
     try:
         work.run()
-    except TryLater as error:
+    except StoreUnavailable:
+        raise
+    except Exception as error:
         job = get_current_job()
         if job is not None and job.retries_left:
             raise
-        work.give_up(str(error))
+        work.give_up(str(error) if isinstance(error, TryLater) else place(error))
 
 
 class Settlement:
@@ -55,6 +57,9 @@ class Settlement:
         if rest:
             self._put_off(rest)
             return
+        if self._runtime.inbox.count_try(self._id) > MAX_TRIES:
+            self.give_up(f"given up after {MAX_TRIES} tries: the worker died of it")
+            return
         try:
             events = self._ask(stored, instance)
         except Rejected as error:
@@ -74,7 +79,7 @@ class Settlement:
 
         It costs none of the job's retries: the provider is out of order, not this delivery.
         """
-        due = self._runtime.clock() + timedelta(seconds=seconds) - SETTLE_AGAIN
+        due = self._runtime.clock() + timedelta(seconds=seconds)
         shard = shard_of(self._id)
         self._runtime.inbox.touch(shard, DeliveryState.UNSETTLED, [self._id], due)
 

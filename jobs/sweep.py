@@ -10,11 +10,12 @@ from gateway.store.inbox import RETENTION
 from gateway.store.keys import DeliveryState
 from jobs.acts import act
 from jobs.runtime import Runtime, runtime
-from jobs.settle import SETTLE_AGAIN
 
 INTERVAL = 2
 """Seconds between two sweeps."""
 _PAGE = 200
+# A drain lists what is to be settled first, and then enqueues its job.
+_ENQUEUED_BY = timedelta(seconds=2)
 PARKED_LIMIT = timedelta(days=30)
 
 
@@ -73,9 +74,12 @@ def _give_up(runtime: Runtime, one: Parked) -> None:
 
 
 def _settle_again(runtime: Runtime, shard: int) -> None:
-    """Enqueues settlements anew that have not ended: RQ may have lost their job."""
+    """Enqueues settlements anew of which RQ has lost the job, or that were put off until now."""
     now = runtime.clock()
-    ids = runtime.inbox.oldest(shard, DeliveryState.UNSETTLED, now - SETTLE_AGAIN, _PAGE)
-    for delivery_id in ids:
-        runtime.queue.settle(delivery_id)
+    ids = runtime.inbox.oldest(shard, DeliveryState.UNSETTLED, now - _ENQUEUED_BY, _PAGE)
+    settling = runtime.queue.settling(ids, now) if ids else set()
+    left = [delivery_id for delivery_id in ids if delivery_id not in settling]
+    for delivery_id, tries in zip(left, runtime.inbox.tries(left), strict=True):
+        runtime.queue.settle(delivery_id, tries)
+    # To the end of the line, so that all get their turn.
     runtime.inbox.touch(shard, DeliveryState.UNSETTLED, ids, now)

@@ -1,12 +1,14 @@
 """The worker process: RQ's SimpleWorker with timers that find a dead colleague's job in seconds.
 
-    python -m jobs.worker
+    python -m jobs.worker            applies webhooks
+    python -m jobs.worker settle     asks providers' APIs
 
-Everything is correct on a stock `rq worker -S json gateway` too, if slower to recover.
+Each takes one queue: RQ loses no job of a killed worker only then. Everything is correct on a stock
+`rq worker -S json gateway` and `gateway-settle` too, if slower to recover.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -19,13 +21,15 @@ from gateway.config import Settings, from_environment
 from gateway.domain.errors import ConfigurationError, GatewayError, StoreUnavailable
 from gateway.observe import configure_logging
 from gateway.store.connection import queue_client
-from jobs.queue import ALLOWED, JOB_TIMEOUT, QUEUE
+from jobs.queue import ALLOWED, JOB_TIMEOUT, QUEUE, SETTLE_QUEUE
 from jobs.runtime import runtime, stopping
 
 # An idle worker blocks for WORKER_TTL - 15 s, and only between jobs does it look for dead ones.
 WORKER_TTL = 20
 MAINTENANCE_INTERVAL = 5
 _OUTAGE_PAUSE = 0.5
+QUEUES = {"": QUEUE, "settle": SETTLE_QUEUE}
+"""What the command's argument chooses."""
 
 log = get_logger()
 
@@ -73,13 +77,13 @@ class GatewayWorker(SimpleWorker):
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]  # RQ's is untyped
 
 
-def work(settings: Settings) -> None:
-    """Works until it is asked to stop; an outage of the queue is waited for."""
+def work(settings: Settings, name: str) -> None:
+    """Works on a queue until it is asked to stop; an outage of its server is waited for."""
     while not stopping.is_set():
         connection = queue_client(settings.queue_url)
         try:
             runtime().inbox.open()
-            queue = AllowedQueue(QUEUE, connection=connection, serializer=JSONSerializer)
+            queue = AllowedQueue(name, connection=connection, serializer=JSONSerializer)
             worker = GatewayWorker([queue], connection=connection)
             # The scheduler moves retries whose time has come; every worker offers to be the one.
             worker.work(with_scheduler=True, logging_level="WARNING")
@@ -90,16 +94,19 @@ def work(settings: Settings) -> None:
             return
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
+    if (role := " ".join(arguments)) not in QUEUES:
+        print("usage: python -m jobs.worker [settle]", file=sys.stderr)  # noqa: T201 - as below
+        return 2
     try:
         settings = from_environment()
     except ConfigurationError as error:
         print(error, file=sys.stderr)  # noqa: T201 - logging is configured by what is at fault
         return 2
     configure_logging(settings.log_format)
-    work(settings)
+    work(settings, QUEUES[role])
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

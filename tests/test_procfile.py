@@ -19,7 +19,7 @@ def words(role):
 
 
 def test_each_role_has_a_line():
-    assert ["web", "worker", "cron"] == list(ROLES)
+    assert ["web", "worker", "settler", "cron"] == list(ROLES)
 
 
 def test_web_serves_the_application_to_everybody():
@@ -36,7 +36,14 @@ def test_web_serves_the_application_to_everybody():
     assert "wsgi" == options["interface"]
 
 
-@pytest.mark.parametrize("role", ["worker", "cron"])
-def test_background_roles_are_modules(role):
-    assert ["python", "-m", f"jobs.{role}"] == words(role)
-    assert find_spec(f"jobs.{role}")
+@pytest.mark.parametrize(
+    ("role", "module", "arguments"),
+    [
+        ("worker", "jobs.worker", []),
+        ("settler", "jobs.worker", ["settle"]),
+        ("cron", "jobs.cron", []),
+    ],
+)
+def test_background_roles_are_modules(role, module, arguments):
+    assert ["python", "-m", module, *arguments] == words(role)
+    assert find_spec(module)

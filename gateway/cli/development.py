@@ -168,6 +168,7 @@ def _roles(plan: Plan, environment: Mapping[str, str]) -> list[Role]:
     web += ["--http", "1", "--no-ws", "--respawn-failed-workers", "--workers-kill-timeout", "2"]
     return [
         Role("worker", (*python, "jobs.worker"), environment),
+        Role("settler", (*python, "jobs.worker", "settle"), environment),
         Role("cron", (*python, "jobs.cron"), environment),
         Role("web", (*web, "gateway.wsgi:app"), environment),
     ]

@@ -2,7 +2,9 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from redis import Redis
@@ -12,16 +14,22 @@ from gateway.store.connection import guarded
 
 # Writes must still fit while requests that were already checked come in.
 MEMORY_HIGH_WATER = 0.95
+# Seconds by which two clocks may differ, and an answer may be slow, before it is worth a word.
+CLOCK_TOLERANCE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`faults` forbid acknowledging anything; `warnings` are for the operator. Bytes."""
+    """`faults` forbid acknowledging anything; `warnings` are for the operator.
+
+    Memory in bytes. `clock_ahead` is how far this machine's clock is ahead of the store's, seconds.
+    """
 
     faults: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     used_memory: int = 0
     max_memory: int = 0
+    clock_ahead: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -33,21 +41,29 @@ class Health:
             raise StoreUnavailable(" ".join(self.faults))
 
 
-def check(client: Redis) -> Health:
+def check(client: Redis, clock: Callable[[], datetime]) -> Health:
     """The store's health just now. An unreachable store is a fault, not an exception."""
     try:
         info: dict[str, Any] = guarded(client.info)
+        ahead = _clock_ahead(client, clock)
     except StoreUnavailable as error:
         return Health(faults=(str(error),))
     used, limit = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
-    return Health(tuple(_faults(info, used, limit)), tuple(_warnings(client)), used, limit)
+    return Health(
+        faults=tuple(_faults(info, used, limit)),
+        warnings=(*_sync_warnings(client), *_clock_warnings(ahead)),
+        used_memory=used,
+        max_memory=limit,
+        clock_ahead=ahead,
+    )
 
 
 class HealthWatch:
     """The store's health, asked at most once in `max_age` seconds and by one thread at a time."""
 
-    def __init__(self, client: Redis, max_age: float = 1.0) -> None:
+    def __init__(self, client: Redis, clock: Callable[[], datetime], max_age: float = 1.0) -> None:
         self._client = client
+        self._clock = clock
         self._max_age = max_age
         self._lock = threading.Lock()
         self._last: tuple[float, Health] | None = None
@@ -56,7 +72,7 @@ class HealthWatch:
         with self._lock:
             last = self._last
             if last is None or time.monotonic() - last[0] > self._max_age:
-                health = check(self._client)
+                health = check(self._client, self._clock)
                 last = self._last = (time.monotonic(), health)
             return last[1]
 
@@ -82,7 +98,23 @@ def _faults(info: dict[str, Any], used: int, limit: int) -> list[str]:
     return faults
 
 
-def _warnings(client: Redis) -> list[str]:
+def _clock_ahead(client: Redis, clock: Callable[[], datetime]) -> float:
+    told: Any = guarded(client.time)
+    seconds, micros = (int(part) for part in told)
+    return clock().timestamp() - seconds - micros / 1_000_000
+
+
+def _clock_warnings(ahead: float) -> list[str]:
+    """Neither clock is right for sure, so nothing is refused for it that the rules let pass."""
+    if abs(ahead) < CLOCK_TOLERANCE:
+        return []
+    off = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the store's"
+    return [
+        f"This machine's clock is {off}; set both by NTP: signatures are good for minutes only."
+    ]
+
+
+def _sync_warnings(client: Redis) -> list[str]:
     try:
         config: Any = guarded(client.config_get, "appendfsync")
     except StoreUnavailable:

@@ -118,6 +118,17 @@ class Inbox:
         """Remembers why a try failed, for whoever finds the delivery dead one day."""
         call(self._client, "annotate", [keys.delivery(delivery_id)], ["failure", why])
 
+    def count_try(self, delivery_id: str) -> int:
+        """Counts a try to settle the delivery; which one it is, since it was last put to work."""
+        return int(call(self._client, "count_try", [keys.delivery(delivery_id)], []))
+
+    def tries(self, delivery_ids: Sequence[str]) -> list[int]:
+        """How often each delivery was tried to be settled."""
+        pipeline = self._client.pipeline(transaction=False)
+        for delivery_id in delivery_ids:
+            pipeline.hget(keys.delivery(delivery_id), "tries")
+        return [int(found or 0) for found in (executed(pipeline) if delivery_ids else [])]
+
     def requeue(self, delivery_id: str) -> Appended:
         """Puts a finished or waiting delivery back to work."""
         shard = keys.shard_of(delivery_id)

@@ -31,13 +31,14 @@ class Services:
 def connect(settings: Settings) -> Services:
     """The services of a web process; a store that is down is a 503 later, not a crash now."""
     client = edge_client(settings.store_url)
+    runtime = jobs_runtime.connect(settings, client)
     return Services(
         settings=settings,
-        runtime=jobs_runtime.connect(settings, client),
+        runtime=runtime,
         collections=Collections(client),
         idempotency=IdempotencyKeys(client),
         changes=Changes(listening_client(settings.store_url)),
         journal=Journal(client),
         tokens=Tokens(client),
-        health=HealthWatch(client),
+        health=HealthWatch(client, runtime.clock),
     )

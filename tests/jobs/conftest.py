@@ -3,7 +3,7 @@ import toy
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from jobs.queue import QUEUE
+from jobs.queue import QUEUE, SETTLE_QUEUE
 from jobs.runtime import stopping
 
 
@@ -17,11 +17,14 @@ def runtime(store, clock):
 
 @pytest.fixture
 def queued(store):
-    """The (function, arguments) of all jobs that wait for a worker."""
+    """The (function, arguments) of all jobs that wait for a worker, in either queue."""
 
     def jobs():
-        queue = Queue(QUEUE, connection=store, serializer=JSONSerializer)
-        return [(job.func_name, *job.args) for job in queue.jobs]
+        queues = [
+            Queue(name, connection=store, serializer=JSONSerializer)
+            for name in (QUEUE, SETTLE_QUEUE)
+        ]
+        return [(job.func_name, *job.args) for queue in queues for job in queue.jobs]
 
     return jobs
 

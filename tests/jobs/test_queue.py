@@ -23,9 +23,18 @@ def test_jobs_carry_ids_only_and_are_retried(store, queued):
     queue.settle("dlv_x")
 
     assert [(DRAIN, 3), (SETTLE, "dlv_x")] == queued()
-    jobs = Queue("gateway", connection=store, serializer=JSONSerializer).jobs
-    assert all(job.retries_left for job in jobs)
+    names = ("gateway", "gateway-settle")
+    queues = [Queue(name, connection=store, serializer=JSONSerializer) for name in names]
+    assert [1, 1] == [len(queue.jobs) for queue in queues]
+    assert all(job.retries_left for queue in queues for job in queue.jobs)
     assert not queue.is_idle()
+
+
+def test_slow_apis_do_not_keep_a_drain_from_lingering(store):
+    queue = JobQueue(store)
+    queue.settle("dlv_x")
+
+    assert queue.is_idle()
 
 
 def test_queue_that_is_down_is_no_error():

@@ -3,6 +3,8 @@ import json
 import pytest
 import responses
 import toy
+from rq import Queue
+from rq.serializers import JSONSerializer
 from test_drain import create, drain, outcomes, state
 
 from gateway.domain.events import SessionStatus
@@ -10,9 +12,9 @@ from gateway.domain.sessions import Outcome
 from gateway.store.keys import DeliveryState
 from gateway.store.provider_apis import FAILURES
 from jobs import settle as module
-from jobs.provider_api import MAX_ANSWER, WHOLE_TIMEOUT, TryLater
-from jobs.queue import SETTLE
-from jobs.settle import SETTLE_AGAIN, Settlement
+from jobs.provider_api import CONNECT_TIMEOUT, MAX_ANSWER, WHOLE_TIMEOUT, TryLater
+from jobs.queue import JOB_TIMEOUT, SETTLE, SETTLE_INTERVALS, SETTLE_QUEUE
+from jobs.settle import MAX_TRIES, Settlement
 from jobs.sweep import sweep_all
 
 URL = f"{toy.API}/payments/1"
@@ -120,22 +122,21 @@ def test_answer_about_an_unknown_session_parks_the_delivery(runtime, api):
 
 
 def test_api_that_says_when_to_come_back_is_left_alone_until_then(
-    runtime, unsettled, api, clock, queued
+    runtime, unsettled, api, clock, queued, store
 ):
     api.get(URL, status=429, headers={"Retry-After": "600"})
     with pytest.raises(TryLater):
         Settlement(runtime, unsettled).run()
     Settlement(runtime, unsettled).run()
     assert 1 == len(api.calls)
+    store.delete(*store.keys("rq:*"))  # the job has ended
 
-    asked = (SETTLE, unsettled)
-    before = queued().count(asked)
     clock.advance(seconds=550)
     sweep_all(runtime)
-    assert before == queued().count(asked)
+    assert [] == queued()
     clock.advance(seconds=100)
     sweep_all(runtime)
-    assert before + 1 == queued().count(asked)
+    assert [(SETTLE, unsettled)] == queued()
 
 
 def test_api_that_fails_again_and_again_rests_for_all_deliveries(runtime, unsettled, api):
@@ -157,5 +158,39 @@ def test_one_account_that_rests_does_not_hold_up_another(runtime, unsettled, api
     assert DeliveryState.APPLIED is state(runtime, unsettled)
 
 
-def test_settlement_is_put_off_for_longer_than_one_takes():
-    assert SETTLE_AGAIN.total_seconds() > WHOLE_TIMEOUT
+def test_waiting_for_an_api_renews_no_retries(runtime, unsettled, api, store, clock):
+    api.get(URL, status=500)
+    for _ in range(3):
+        with pytest.raises(TryLater):
+            Settlement(runtime, unsettled).run()
+    runtime.provider_apis.let_rest("toy", 30)
+    Settlement(runtime, unsettled).run()
+    store.delete(*store.keys("rq:*"))
+    clock.advance(seconds=33)
+    sweep_all(runtime)
+
+    (job,) = Queue(SETTLE_QUEUE, connection=store, serializer=JSONSerializer).jobs
+    assert SETTLE_INTERVALS[3:] == job.retry_intervals
+
+
+def test_settlement_that_kills_its_workers_is_given_up(runtime, unsettled, api):
+    for _ in range(MAX_TRIES):
+        runtime.inbox.count_try(unsettled)
+    Settlement(runtime, unsettled).run()
+
+    assert 0 == len(api.calls)
+    assert DeliveryState.DEAD is state(runtime, unsettled)
+    assert ("given up after 15 tries: the worker died of it",) == notes(runtime, unsettled)
+
+
+def test_adapter_that_fails_on_an_answer_makes_a_dead_letter(runtime, unsettled, api, monkeypatch):
+    monkeypatch.setattr(module, "runtime", lambda: runtime)
+    api.get(URL, body='{"events": "crash"}')
+    module.settle(unsettled)
+
+    assert DeliveryState.DEAD is state(runtime, unsettled)
+    assert "RuntimeError at toy.py:" in notes(runtime, unsettled)[0]
+
+
+def test_all_that_is_asked_fits_into_a_job():
+    assert JOB_TIMEOUT > WHOLE_TIMEOUT + CONNECT_TIMEOUT

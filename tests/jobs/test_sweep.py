@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import toy
 from test_drain import create, drain, state
@@ -73,12 +73,29 @@ def test_delivery_whose_session_never_comes_is_dead_in_the_end(runtime, clock):
 def test_sweep_settles_again_what_the_queue_lost(runtime, queued, store, clock):
     delivery_id = toy.keep(runtime, ask=True)
     drain(runtime)
-    store.delete("rq:queue:gateway")
-    clock.advance(minutes=3)
+    store.delete(*store.keys("rq:*"))
+    clock.advance(seconds=3)
     sweep_all(runtime)
     assert [(SETTLE, delivery_id)] == queued()
 
+
+def test_sweep_leaves_alone_what_a_job_will_settle(runtime, queued, clock):
+    delivery_id = toy.keep(runtime, ask=True)
+    drain(runtime)
+    for _ in range(3):
+        clock.advance(seconds=3)
+        sweep_all(runtime)
+
+    assert [(SETTLE, delivery_id)] == queued()
+
+
+def test_sweep_finds_a_job_that_is_in_no_list(runtime, queued, store, clock):
+    delivery_id = toy.keep(runtime, ask=True)
+    drain(runtime)
+    store.delete("rq:queue:gateway-settle")
+    clock.now = datetime.now(UTC) + timedelta(minutes=11)  # RQ has a clock of its own
     sweep_all(runtime)
+
     assert [(SETTLE, delivery_id)] == queued()
 
 

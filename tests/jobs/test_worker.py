@@ -12,7 +12,7 @@ from gateway.domain.events import SessionStatus
 from jobs import drain as drain_module
 from jobs.queue import QUEUE
 from jobs.runtime import stopping
-from jobs.worker import AllowedQueue, GatewayWorker
+from jobs.worker import AllowedQueue, GatewayWorker, main
 
 
 @pytest.fixture
@@ -83,3 +83,8 @@ def test_worker_that_is_asked_to_stop_tells_its_job(store):
             signal.signal(number, handler)
 
     assert stopping.is_set()
+
+
+def test_worker_knows_two_queues_and_no_other(capsys):
+    assert 2 == main(["all"])
+    assert "usage: python -m jobs.worker [settle]\n" == capsys.readouterr().err

@@ -1,3 +1,5 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from gateway.domain.errors import StoreUnavailable
@@ -5,8 +7,12 @@ from gateway.store.connection import edge_client
 from gateway.store.health import Health, HealthWatch, check
 
 
+def now():
+    return datetime.now(UTC)
+
+
 def test_shipped_configuration_is_healthy(valkey):
-    health = check(valkey)
+    health = check(valkey, now)
 
     assert health.ok
     assert () == health.warnings
@@ -39,7 +45,7 @@ def test_store_that_cannot_keep_promises_is_at_fault(valkey, configure, settings
     for name, value in settings.items():
         configure(name, value)
 
-    health = check(valkey)
+    health = check(valkey, now)
 
     assert not health.ok
     assert fault in " ".join(health.faults)
@@ -50,7 +56,7 @@ def test_store_that_cannot_keep_promises_is_at_fault(valkey, configure, settings
 def test_sync_once_a_second_is_a_warning(valkey, configure):
     configure("appendfsync", "everysec")
 
-    health = check(valkey)
+    health = check(valkey, now)
 
     assert health.ok
     assert "appendfsync always" in health.warnings[0]
@@ -59,12 +65,12 @@ def test_sync_once_a_second_is_a_warning(valkey, configure):
 def test_unreachable_store_is_a_fault():
     client = edge_client("unix:///nowhere/socket")
 
-    assert "cannot be reached" in check(client).faults[0]
+    assert "cannot be reached" in check(client, now).faults[0]
     client.close()
 
 
 def test_watch_asks_seldom_until_it_is_in_doubt(valkey, configure):
-    watch = HealthWatch(valkey, max_age=3600)
+    watch = HealthWatch(valkey, now, max_age=3600)
     assert watch().ok
     configure("appendonly", "no")
     assert watch().ok
@@ -75,3 +81,16 @@ def test_watch_asks_seldom_until_it_is_in_doubt(valkey, configure):
 
 def test_health_without_faults_requires_nothing():
     Health(faults=()).require()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(600, "600 s ahead of the store's"), (-600, "600 s behind the store's")],
+)
+def test_clock_that_is_off_is_a_warning(valkey, seconds, words):
+    health = check(valkey, lambda: now() + timedelta(seconds=seconds))
+
+    assert health.ok
+    (warning,) = health.warnings
+    assert words in warning
+    assert abs(health.clock_ahead - seconds) < 5

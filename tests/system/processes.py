@@ -91,8 +91,17 @@ class Role:
 class Gateway:
     """All roles of a gateway over one store, on loopback."""
 
-    def __init__(self, folder: Path, settings: dict[str, str] = SECRETS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict[str, str] = SECRETS,
+        *,
+        store_urls: dict[str, str] | None = None,
+        altered: dict[str, dict[str, str]] | None = None,
+    ) -> None:
+        """`store_urls`: roles that reach the store another way. `altered`: what is amiss where."""
         self.folder = folder
+        self.roles: dict[str, Role] = {}
         self.socket = folder / "s"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -103,17 +112,20 @@ class Gateway:
         }
         python = sys.executable
         granian = [python, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws"]
-        granian += ["--port", str(self.port), "--blocking-threads", "512", "gateway.wsgi:app"]
+        granian += ["--port", str(self.port), "--blocking-threads", "512"]
+        altered, store_urls = altered or {}, store_urls or {}
+        script = str(Path(__file__).parents[1] / "chaos" / "altered.py")
         commands = {
             "store": [str(get_binary_path()), str(self._store_configuration())],
-            "web": granian,
-            "worker": [python, "-m", "jobs.worker"],
+            "web": [*granian, "altered_web:app" if "web" in altered else "gateway.wsgi:app"],
+            "worker": [python, *([script] if "worker" in altered else ["-m"]), "jobs.worker"],
+            "settler": [python, "-m", "jobs.worker", "settle"],
             "cron": [python, "-m", "jobs.cron"],
         }
-        self.roles = {
-            name: Role(name, command, environment, folder / f"{name}.log")
-            for name, command in commands.items()
-        }
+        for name, command in commands.items():
+            own = environment | altered.get(name, {})
+            own["GATEWAY_STORE_URL"] = store_urls.get(name, environment["GATEWAY_STORE_URL"])
+            self.roles[name] = Role(name, command, own, folder / f"{name}.log")
 
     def _store_configuration(self) -> Path:
         path = self.folder / "valkey.conf"
@@ -129,12 +141,12 @@ class Gateway:
         with self.client() as client:
             token = Token("system", frozenset(Scope), digest_of(TOKEN), now())
             Tokens(client).add(token)
-        for name in ("web", "worker", "cron"):
+        for name in ("web", "worker", "settler", "cron"):
             self.roles[name].start()
         eventually(self.is_ready, f"ready; see {self.folder}")
 
     def stop(self) -> None:
-        for name in ("web", "cron", "worker", "store"):
+        for name in ("web", "cron", "worker", "settler", "store"):
             self.roles[name].stop()
 
     @contextmanager

@@ -15,6 +15,7 @@ FUNCTIONS = (
     "append",
     "finish",
     "annotate",
+    "count_try",
     "requeue",
     "commit",
     "claim_place",

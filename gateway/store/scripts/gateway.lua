@@ -45,12 +45,20 @@ local function annotate(keys, args)
   return 1
 end
 
+-- Counts a try to settle a delivery that is still there.
+-- KEYS delivery
+local function count_try(keys, args)
+  if redis.call('EXISTS', keys[1]) == 0 then return 0 end
+  return redis.call('HINCRBY', keys[1], 'tries', 1)
+end
+
 -- Puts a delivery back into the inbox: its session was created, or an operator asks.
 -- KEYS delivery, inbox, wake, lists it leaves...   ARGV delivery id, wake flag's TTL (ms)
 local function requeue(keys, args)
   unlist(keys, 3, args[1])
   if redis.call('EXISTS', keys[1]) == 0 then return {0, 0} end
   redis.call('HSET', keys[1], 'state', 'received')
+  redis.call('HDEL', keys[1], 'tries', 'failure')
   redis.call('PERSIST', keys[1])
   redis.call('XADD', keys[2], '*', 'd', args[1])
   local due = redis.call('SET', keys[3], '1', 'NX', 'PX', args[2])
