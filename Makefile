@@ -1,4 +1,4 @@
-.PHONY: help demo run test test-sdk check docs format lock clean
+.PHONY: help demo run test test-sdk chaos check docs format lock clean
 
 VENV := .venv
 SDK_VENV := .venv-sdk
@@ -33,6 +33,9 @@ test: $(VENV)/.installed  ## the whole test suite
 
 test-sdk: $(SDK_VENV)/.installed  ## hold our verdicts against those of the providers' own SDKs
 	$(SDK_VENV)/bin/python -m pytest --disable-socket tests/sdk
+
+chaos: $(VENV)/.installed  ## break gateways under 100,000 webhooks, and write down what came of it
+	$(BIN)/python tests/chaos/run.py
 
 check: $(VENV)/.installed  ## format, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -12,8 +12,9 @@ from redis import Redis
 from gateway.domain.errors import StoreUnavailable
 from gateway.store.connection import guarded
 
-# Writes must still fit while requests that were already checked come in.
+# Writes must still fit that come in until the store is looked at again, and the workers' own.
 MEMORY_HIGH_WATER = 0.95
+MEMORY_HEADROOM = 8 * 1024 * 1024
 # Seconds by which two clocks may differ, and an answer may be slow, before it is worth a word.
 CLOCK_TOLERANCE = 5.0
 
@@ -93,7 +94,7 @@ def _faults(info: dict[str, Any], used: int, limit: int) -> list[str]:
         faults.append("GATEWAY_STORE_URL names a replica; it must name the primary.")
     if limit and info.get("maxmemory_policy") != "noeviction":
         faults.append("The store evicts data when it is full; set `maxmemory-policy noeviction`.")
-    if limit and used >= MEMORY_HIGH_WATER * limit:
+    if limit and used >= min(MEMORY_HIGH_WATER * limit, limit - MEMORY_HEADROOM):
         faults.append("The store is nearly full; raise `maxmemory` or free memory.")
     return faults
 

@@ -1,0 +1,90 @@
+"""Processes killed at random moments, stopped under load, and robbed of their queue."""
+
+import random
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from processes import Gateway, eventually
+from proxy import Proxy
+from scene import Row, Scale, Scene, fault, scene
+from traffic import SETTINGS
+
+
+def _killed(scale: Scale, role: str) -> Row:
+    with scene(scale) as it:
+        with it.traffic:
+            for _ in range(scale.rounds):
+                it.calm()
+                time.sleep(random.random() / 2)
+                it.gateway.roles[role].kill()
+                it.gateway.roles[role].start()
+        it.settle()
+        return it.row()
+
+
+@fault("kill -9 of the web process")
+def web_killed(scale: Scale) -> Row:
+    return _killed(scale, "web")
+
+
+@fault("kill -9 of the worker")
+def worker_killed(scale: Scale) -> Row:
+    return _killed(scale, "worker")
+
+
+@fault("kill -9 of cron")
+def cron_killed(scale: Scale) -> Row:
+    return _killed(scale, "cron")
+
+
+@fault("RQ's keys flushed, wake flags deleted")
+def queue_flushed(scale: Scale) -> Row:
+    with scene(scale) as it, it.gateway.client() as client:
+        with it.traffic:
+            for _ in range(scale.rounds):
+                it.traffic.flow(scale.webhooks // 2)
+                doomed = [*client.scan_iter("rq:*", 1000), *client.scan_iter("inbox:*:wake", 1000)]
+                client.delete(*doomed)
+                it.traffic.flow(scale.webhooks // 2)
+        it.settle()
+        return it.row()
+
+
+@fault("drain killed between commit and acknowledge")
+def drain_killed(scale: Scale) -> Row:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="pwg-")))
+        proxy = stack.enter_context(Proxy(folder / "s"))
+        gateway = Gateway(folder, SETTINGS, store_urls={"worker": proxy.url})
+        stack.callback(gateway.stop)
+        gateway.start()
+        it = Scene(scale, gateway)
+        it.traffic.prepare()
+        worker = gateway.roles["worker"]
+        with it.traffic:
+            for number in range(scale.rounds):
+                it.calm()
+                proxy.trap(b"gateway_finish", worker.kill)
+                eventually(lambda n=number: proxy.trapped > n, "a drain was about to finish")
+                worker.start()
+        it.settle()
+        it.seen.append(f"{proxy.trapped} drains killed")
+        return it.row()
+
+
+@fault("SIGTERM to the web process")
+def deployed(scale: Scale) -> Row:
+    with scene(scale, fresh=True) as it:
+        with it.traffic:
+            for _ in range(scale.rounds):
+                it.calm()
+                it.gateway.roles["web"].stop()
+                it.gateway.roles["web"].start()
+                eventually(it.gateway.is_ready, "ready again")
+        it.settle()
+        account = it.traffic.account
+        assert set(account.answers) <= {0, 200}, account.answers
+        it.seen.append(f"{account.cut_off} cut off after they were sent")
+        return it.row()

@@ -1,0 +1,19 @@
+"""Every fault of `make chaos` in its short form."""
+
+import break_apis  # noqa: F401 - each module adds its faults
+import break_inputs  # noqa: F401
+import break_processes  # noqa: F401
+import break_store  # noqa: F401
+import pytest
+from scene import FAULTS, SHORT
+
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("chaos")]
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_fault_loses_and_doubles_nothing(name):
+    row = FAULTS[name](SHORT)
+
+    assert (0, 0) == (row.lost, row.doubled)
+    assert row.acknowledged
+    assert set(row.answers) <= {0, 200, 400, 503}
