@@ -6,37 +6,42 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from marshmallow import fields
-
 from gateway.domain.errors import Rejected
 from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secret, Secrets
 from providers.contract import Adapter
-from providers.meanings import Meaning, Means, Told, event, meaning_of
+from providers.meanings import Means, Told, by_word, event, meaning_of
 from providers.schemes.hmac_and_token import HmacAndToken
+from providers.shapes import Heading, Shape, matching
 
-_WON = "dispute_won dispute_canceled dispute_arbitration_won"
-_LOST = "dispute_lost dispute_accepted dispute_expired dispute_arbitration_lost"
-_MEANINGS = {
-    "payment_pending": Means.PENDING,
-    "payment_approved": Means.AUTHORIZED,
-    "payment_captured": Means.PAID,
-    "payment_capture_declined": Means.CAPTURE_FAILED,
-    "payment_declined": Means.FAILED,
-    "payment_authentication_failed": Means.FAILED,
-    "authentication_failed": Means.FAILED,
-    "authentication_expired": Means.FAILED,
-    "authentication_started": Means.REQUIRES_MORE,
-    "payment_canceled": Means.CANCELED,
-    "payment_expired": Means.CANCELED,
-    "payment_voided": Means.RELEASED,
-    "payment_refunded": Means.REFUNDED,
-    "payment_returned": Means.REFUNDED,
-    "payment_refund_declined": Means.REFUND_FAILED,
-    **dict.fromkeys("dispute_received dispute_evidence_required".split(), Means.DISPUTED),
-    **dict.fromkeys(_WON.split(), Means.DISPUTE_WON),
-    **dict.fromkeys(_LOST.split(), Means.DISPUTE_LOST),
+_MEANINGS = by_word(
+    {
+        "payment_pending": Means.PENDING,
+        "payment_approved": Means.AUTHORIZED,
+        "payment_captured": Means.PAID,
+        "payment_capture_declined": Means.CAPTURE_FAILED,
+        "payment_declined, payment_authentication_failed": Means.FAILED,
+        "authentication_failed, authentication_expired": Means.FAILED,
+        "authentication_started": Means.REQUIRES_MORE,
+        "payment_canceled, payment_expired": Means.CANCELED,
+        "payment_voided": Means.RELEASED,
+        "payment_refunded, payment_returned": Means.REFUNDED,
+        "payment_refund_declined": Means.REFUND_FAILED,
+        "dispute_received, dispute_evidence_required": Means.DISPUTED,
+        "dispute_won, dispute_canceled, dispute_arbitration_won": Means.DISPUTE_WON,
+        "dispute_lost, dispute_accepted, dispute_expired": Means.DISPUTE_LOST,
+        "dispute_arbitration_lost": Means.DISPUTE_LOST,
+    }
+)
+# Event views say `timestamp` in place of `created_on`.
+_HEADING = Heading("id", "type", "created_on|timestamp")
+# A capture or refund may have a reference of its own; the metadata are the payment's.
+_NAMED = "metadata.session_id|reference"
+_SHAPES = {
+    "payment": Shape("id", _NAMED, own_id="action_id|event_id", in_parts=True, priced=False),
+    "authentication": Shape("payment_id", _NAMED, own_id="event_id", priced=False),
+    "dispute": Shape("payment_id", "metadata.session_id|payment_reference", priced=False),
 }
 # CLF comes in whole units, CLP with two digits more than it has.
 _DECIMALS = {"CLF": 0, "CLP": 2}
@@ -55,23 +60,6 @@ class CheckoutComConfig:
     accept_unsigned: Annotated[
         bool, "whether the authorization key alone will do; whoever has seen it can forge any body"
     ] = False
-
-
-class Envelope(payload.Body):
-    id, type = payload.Id(required=True), payload.Text(required=True)
-    # Event views say `timestamp` in place of `created_on`.
-    created_on, timestamp = (payload.IsoTime(allow_none=True) for _ in range(2))
-    data = fields.Raw(load_default=None, allow_none=True)
-
-
-class Subject(payload.Body):
-    id, action_id, payment_id = (payload.Id(allow_none=True) for _ in range(3))
-    reference, payment_reference, payment_type = (payload.Text(allow_none=True) for _ in range(3))
-    amount, currency = payload.MinorUnits(allow_none=True), payload.Currency(allow_none=True)
-    metadata = fields.Raw(allow_none=True)
-
-
-_ENVELOPE, _SUBJECT = Envelope(), Subject()
 
 
 class CheckoutCom(Adapter[CheckoutComConfig]):
@@ -105,39 +93,20 @@ class CheckoutCom(Adapter[CheckoutComConfig]):
             digest = hashlib.sha256(delivery.body).hexdigest()
             told = Told(event_id=digest, type="broken JSON", occurred_at=delivery.received_at)
             return [event(delivery, told, Means.IGNORED)]
-        envelope = _ENVELOPE.read(document)
-        told = Told(
-            event_id=envelope["id"],
-            type=envelope["type"],
-            occurred_at=payload.need(envelope, "created_on", "timestamp"),
-            livemode=_mode(payload.dig(document, "_links.self.href")),
-        )
+        told = _HEADING.told(document)
+        told = replace(told, livemode=_mode(payload.dig(document, "_links.self.href")))
         meaning = meaning_of([told.type], _MEANINGS, self.ignored)
-        if meaning not in (None, Means.IGNORED):
-            bare = envelope["data"] is None and told.type.startswith("authentication_")
-            found = _SUBJECT.read(document if bare else envelope["data"])
-            told = _complete(told, found, meaning)
+        if meaning:
+            family = told.type.partition("_")[0]
+            bare = document.get("data") is None and family == "authentication"
+            found = payload.loose_object(document if bare else document.get("data"))
+            if family != "authentication":
+                matching(found, "id")
+            told = _SHAPES[family].completing(told, found | {"event_id": told.event_id}, meaning)
             of_nothing = found.get("payment_type") == "Payout" or told.amount == 0
             if meaning == Means.AUTHORIZED and of_nothing:
                 meaning = Means.IGNORED
         return [event(delivery, told, meaning, self.decimals)]
-
-
-def _complete(told: Told, found: dict[str, Any], meaning: Meaning) -> Told:
-    family = told.type.partition("_")[0]
-    if meaning.needs_amount:
-        payload.require(found, "amount", "currency")
-    own_id = found.get("id") if family == "authentication" else payload.need(found, "id")
-    ours = found.get("payment_reference" if family == "dispute" else "reference")
-    return replace(
-        told,
-        external_id=own_id if family == "payment" else found.get("payment_id"),
-        # A capture or refund may have a reference of its own; the metadata are the payment's.
-        reference=payload.text_under(found, "metadata.session_id") or ours,
-        subject=own_id if family == "dispute" else found.get("action_id") or told.event_id,
-        amount=found.get("amount"),
-        currency=found.get("currency"),
-    )
 
 
 def _mode(link: Any) -> bool | None:

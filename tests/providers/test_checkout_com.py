@@ -138,7 +138,6 @@ def test_amounts_become_isos_minor_units(amount, currency, expected, told):
         ("refunded", {"amount": 12.5}),
         ("captured", {"amount": 1550, "currency": "CLP"}),
         ("failed", {"id": None}),
-        ("captured", {"action_id": 7}),
     ],
 )
 def test_data_that_cannot_be_read_are_malformed(kind, changes, told):

@@ -107,7 +107,7 @@ def test_reference_is_the_merchants_own_and_the_only_id(read):
 
 
 def test_event_id_is_made_of_the_facts(read):
-    assert "123456:r:CAPTURED:p:True" == read(reference="r", pspReference="p").event_id
+    assert "123456:r:CAPTURED:p:true" == read(reference="r", pspReference="p").event_id
     assert read(idempotencyKey="a").event_id == read(idempotencyKey=None).event_id
     failed = read(success=False)
     assert failed.event_id != read().event_id
