@@ -25,6 +25,7 @@ BATCH = 256
 BUDGET = timedelta(seconds=5)
 # While no other job waits, a drain stays for what may come: that saves RQ's overhead.
 LINGER = timedelta(seconds=2)
+_LOOK = timedelta(seconds=1)
 _SLICE = timedelta(milliseconds=100)
 _NO_WAIT = timedelta(0)
 # How long an entry may be held before its drain counts as dead. Longer than a batch takes, and if
@@ -56,16 +57,16 @@ class Drain:
     def __init__(self, runtime: Runtime, shard: int) -> None:
         self._runtime = runtime
         self._shard = shard
-        self._renewed = -math.inf
+        self._renewed = self._looked = -math.inf
 
     def run(self, budget: timedelta = BUDGET, linger: timedelta = LINGER) -> None:
         """Works until nothing has come for `linger`, another job waits, or `budget` is spent."""
         inbox = self._runtime.inbox
         end = time.monotonic() + budget.total_seconds()
         self._renew_wake()
-        self._take_over()
         idle_since = time.monotonic()
         while time.monotonic() < end and not stopping.is_set():
+            self._take_over()
             if self._work_on(inbox.claim(self._shard, BATCH, _SLICE)):
                 idle_since = time.monotonic()
             elif self._should_go(time.monotonic() - idle_since, linger):
@@ -99,16 +100,24 @@ class Drain:
         return True
 
     def _take_over(self) -> None:
-        """Finishes what dead drains hold, one at a time: one of them may be what killed them."""
-        inbox = self._runtime.inbox
-        for stream_id, tries in inbox.overdue(self._shard, OVERDUE, BATCH):
-            entry = inbox.take_over(self._shard, stream_id, OVERDUE)
-            if entry is None:
-                continue
-            if tries >= MAX_TRIES:
-                self._give_up(entry, tries)
-            else:
-                self._apply([entry])
+        """Finishes what dead drains hold; looks for it often enough, not at every turn."""
+        if time.monotonic() - self._looked < _LOOK.total_seconds():
+            return
+        self._looked = time.monotonic()
+        inbox, overdue = (
+            self._runtime.inbox,
+            self._runtime.inbox.overdue(self._shard, OVERDUE, BATCH),
+        )
+        # Whatever killed their drain may be among them: the second time each is tried alone.
+        once = [stream_id for stream_id, tries in overdue if tries == 1]
+        if entries := inbox.take_over(self._shard, once, OVERDUE):
+            self._apply(entries)
+        for stream_id, tries in overdue:
+            if tries > 1 and (taken := inbox.take_over(self._shard, [stream_id], OVERDUE)):
+                if tries >= MAX_TRIES:
+                    self._give_up(taken[0], tries)
+                else:
+                    self._apply(taken)
 
     def _give_up(self, entry: Entry, tries: int) -> None:
         stored = self._runtime.inbox.load([entry.delivery_id])[0]

@@ -88,13 +88,13 @@ class Inbox:
         tried = [(_text(item["message_id"]), int(item["times_delivered"])) for item in pending]
         return sorted(tried, key=lambda item: item[1])
 
-    def take_over(self, shard: int, stream_id: str, idle: timedelta) -> Entry | None:
-        """Takes an overdue entry from a dead drain; None if another was quicker."""
-        least = _milliseconds(idle)
-        inbox = keys.inbox(shard)
-        claimed = guarded(self._client.xclaim, inbox, GROUP, CONSUMER, least, [stream_id])
-        found = _entry_list(claimed)
-        return found[0] if found else None
+    def take_over(self, shard: int, stream_ids: Sequence[str], idle: timedelta) -> list[Entry]:
+        """Takes overdue entries from a dead drain, but for those that another has taken."""
+        if not stream_ids:
+            return []
+        inbox, least = keys.inbox(shard), _milliseconds(idle)
+        claimed = guarded(self._client.xclaim, inbox, GROUP, CONSUMER, least, list(stream_ids))
+        return _entry_list(claimed)
 
     def load(self, delivery_ids: Sequence[str]) -> list[StoredDelivery | None]:
         """The deliveries of these ids in one round trip; None where there is none."""

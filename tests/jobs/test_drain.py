@@ -255,7 +255,7 @@ def test_what_kills_its_worker_is_given_up_in_the_end(runtime, monkeypatch):
     # Taken again and again by drains that do not live to say why.
     (entry,) = runtime.inbox.claim(0, 10, NOTHING)
     for _ in range(MAX_TRIES - 1):
-        runtime.inbox.take_over(0, entry.stream_id, NOTHING)
+        runtime.inbox.take_over(0, [entry.stream_id], NOTHING)
 
     drain(runtime)
 

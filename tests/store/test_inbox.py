@@ -153,10 +153,10 @@ def test_overdue_entry_is_taken_over_once(inbox):
     [(stream_id, tries)] = inbox.overdue(shard, NO_WAIT, 10)
 
     assert 1 == tries
-    taken = inbox.take_over(shard, stream_id, NO_WAIT)
+    (taken,) = inbox.take_over(shard, [stream_id], NO_WAIT)
     assert appended.delivery_id == taken.delivery_id
     assert [] == inbox.overdue(shard, timedelta(minutes=1), 10)
-    assert inbox.take_over(shard, stream_id, timedelta(minutes=1)) is None
+    assert [] == inbox.take_over(shard, [stream_id], timedelta(minutes=1))
 
 
 def test_overdue_gives_the_least_tried_first(inbox):
@@ -165,7 +165,7 @@ def test_overdue_gives_the_least_tried_first(inbox):
     shard = 0 if inbox.backlog(0) >= 2 else 1
     inbox.claim(shard, 10, NO_WAIT)
     (first, _), (second, _), *_ = inbox.overdue(shard, NO_WAIT, 10)
-    inbox.take_over(shard, first, NO_WAIT)
+    inbox.take_over(shard, [first], NO_WAIT)
 
     assert second == inbox.overdue(shard, NO_WAIT, 10)[0][0]
     assert (first, 2) == inbox.overdue(shard, NO_WAIT, 10)[-1]
