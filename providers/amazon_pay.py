@@ -45,9 +45,8 @@ class AmazonPayConfig(SnsConfig):
 
 
 class AmazonPay(Adapter[AmazonPayConfig]):
-    id = "amazon_pay"
+    id, key_path = "amazon_pay", "MessageId"
     Config = AmazonPayConfig
-    key_path = "MessageId"
     scheme = SnsSignature()
     meanings = _MEANINGS
     ignored = ("CHARGE_PERMISSION", "SubscriptionConfirmation", "UnsubscribeConfirmation")

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated
 
-from marshmallow import fields, validate
+from marshmallow import validate
 
 from gateway.domain.events import ChangeKind, Delivery, PaymentEvent, SessionStatus
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter, Verified
-from providers.meanings import Meaning, Means, Told, by_word, event, meaning_of
+from providers.meanings import Meaning, Means, by_word, event, meaning_of
 from providers.schemes.body_hmac import BodyHmac
 from providers.schemes.parts import with_headers
+from providers.shapes import Heading, Shape, word
 
 _SIGNATURE = "X-ANET-Signature"
 _FAMILY = "net.authorize.payment."
@@ -42,6 +43,10 @@ _MEANINGS = {
     for what, row in _ROWS.items()
     for code, meaning in (by_word(row) | {_TEST: Means.IGNORED}).items()
 }
+_HEADING = Heading("notificationId", "eventType", "eventDate")
+_PAYMENT = Shape("id", "merchantReferenceId", "authAmount", in_parts=True, priced=False, major=True)
+# A refund is a transaction of its own, and does not say of which payment.
+_REFUND = replace(_PAYMENT, external_id="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,27 +62,9 @@ class AuthorizeNetConfig:
     ] = "USD"
 
 
-class Transaction(payload.Body):
-    id = payload.NumberedId(required=True)
-    code = payload.NumberedId(required=True, data_key="responseCode")
-    amount = fields.Raw(data_key="authAmount", load_default=None, allow_none=True)
-    reference = payload.Text(data_key="merchantReferenceId", load_default=None, allow_none=True)
-
-
-class Notification(payload.Body):
-    id = payload.Id(required=True, data_key="notificationId")
-    type = payload.Text(required=True, data_key="eventType")
-    at = payload.IsoTime(required=True, data_key="eventDate")
-    transaction = fields.Raw(data_key="payload", load_default=None)
-
-
-_NOTIFICATION, _TRANSACTION = Notification(), Transaction()
-
-
 class AuthorizeNet(Adapter[AuthorizeNetConfig]):
-    id = "authorize_net"
+    id, key_path = "authorize_net", "notificationId"
     Config = AuthorizeNetConfig
-    key_path = "notificationId"
     # The key is its text: it looks like hex, and is decoded elsewhere, but not here.
     scheme = BodyHmac[AuthorizeNetConfig](
         _SIGNATURE,
@@ -98,32 +85,17 @@ class AuthorizeNet(Adapter[AuthorizeNetConfig]):
         return super().verify(delivery, config)
 
     def read(self, delivery: Delivery, config: AuthorizeNetConfig) -> Iterable[PaymentEvent]:
-        notice = _NOTIFICATION.read(payload.json_object(delivery.body))
-        told = Told(event_id=notice["id"], type=notice["type"], occurred_at=notice["at"])
-        if told.type.removeprefix(_FAMILY) not in _ROWS:
+        document = payload.json_object(delivery.body)
+        told, found = _HEADING.told(document), payload.loose_object(document.get("payload"))
+        what = told.type.removeprefix(_FAMILY)
+        if what not in _ROWS:
             return [event(delivery, told, meaning_of([told.type], {}, self.ignored))]
-        found = _TRANSACTION.read(notice["transaction"])
-        meaning = meaning_of([f"{told.type} {found['code']}"], _MEANINGS)
-        return [event(delivery, _complete(told, found, meaning, config), meaning)]
-
-
-def _complete(
-    told: Told, found: dict[str, Any], meaning: Meaning | None, config: AuthorizeNetConfig
-) -> Told:
-    if not meaning:
-        return told
-    # A refund is a transaction of its own, and does not say of which payment.
-    refund = told.type == f"{_FAMILY}refund.created"
-    told_amount = found["amount"] is not None or meaning.needs_amount
-    amount = payload.from_major(found["amount"], config.currency) if told_amount else None
-    return replace(
-        told,
-        external_id=None if refund else found["id"],
-        reference=found["reference"],
-        subject=found["id"],
-        amount=amount,
-        currency=config.currency,
-    )
+        payload.require(found, "responseCode")
+        meaning = meaning_of([f"{told.type} {word(found, 'responseCode')}"], _MEANINGS)
+        if found.get("authAmount") is not None:
+            found["currency"] = config.currency  # it is nowhere told
+        shape = _REFUND if what == "refund.created" else _PAYMENT
+        return [event(delivery, shape.completing(told, found, meaning), meaning)]
 
 
 adapter = AuthorizeNet()

@@ -63,9 +63,8 @@ class CheckoutComConfig:
 
 
 class CheckoutCom(Adapter[CheckoutComConfig]):
-    id = "checkout_com"
+    id, key_path = "checkout_com", "id"
     Config = CheckoutComConfig
-    key_path = "id"
     scheme = HmacAndToken[CheckoutComConfig](
         "Cko-Signature",
         lambda config: config.signature_keys,

@@ -4,34 +4,44 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from marshmallow import fields
-
 from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secret
 from providers.contract import Adapter, Reply
-from providers.meanings import Meaning, Means, Told, event, meaning_of
+from providers.meanings import Means, by_word, event, meaning_of
 from providers.schemes.named_keys import NamedKeyStamp, base64_key, usable_by_name
+from providers.shapes import Heading, Shape
 
-_MEANINGS = {
-    # With the capture in the same request, payments.captures.accept tells of that.
-    "payments.payments.accept": Means.AUTHORIZED,
-    "payments.payments.partial.approval": Means.REQUIRES_MORE,
-    "payments.payments.review": Means.PENDING,
-    "payments.payments.reject": Means.FAILED,
-    "payments.captures.accept": Means.CAPTURED,
-    "payments.captures.reject": Means.CAPTURE_FAILED,
-    "payments.reversals.accept": Means.RELEASED,
-    "payments.voids.accept": Means.RELEASED,
-    "payments.refunds.accept": Means.REFUNDED,
-    "payments.refunds.partial.approval": Means.REFUNDED,
-    "payments.refunds.reject": Means.REFUND_FAILED,
-    "payments.credits.accept": Means.REFUNDED,
-    "payments.credits.partial.approval": Means.REFUNDED,
-    "payments.credits.reject": Means.REFUND_FAILED,
-    "risk.casemanagement.decision.reject": Means.FAILED,
-}
+_MEANINGS = by_word(
+    {
+        # With the capture in the same request, payments.captures.accept tells of that.
+        "payments.payments.accept": Means.AUTHORIZED,
+        "payments.payments.partial.approval": Means.REQUIRES_MORE,
+        "payments.payments.review": Means.PENDING,
+        "payments.payments.reject, risk.casemanagement.decision.reject": Means.FAILED,
+        "payments.captures.accept": Means.CAPTURED,
+        "payments.captures.reject": Means.CAPTURE_FAILED,
+        "payments.reversals.accept, payments.voids.accept": Means.RELEASED,
+        "payments.refunds.accept, payments.refunds.partial.approval": Means.REFUNDED,
+        "payments.credits.accept, payments.credits.partial.approval": Means.REFUNDED,
+        "payments.refunds.reject, payments.credits.reject": Means.REFUND_FAILED,
+    }
+)
+_HEADING = Heading("notificationId", "eventType", "eventDate")
+_DETAILS = "orderInformation.amountDetails"
+_LATER = Shape(
+    "",
+    "clientReferenceInformation.code",
+    f"{_DETAILS}.totalAmount|{_DETAILS}.authorizedAmount",
+    f"{_DETAILS}.currency",
+    own_id="id|notificationId",
+    in_parts=True,
+    priced=False,
+    major=True,
+)
+# Captures, refunds and reversals have ids of their own, and may not name the first one.
+_FIRST = replace(_LATER, external_id="id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,25 +57,9 @@ class CybersourceConfig:
     ] = ""
 
 
-class Envelope(payload.Body):
-    event_id = payload.Id(required=True, data_key="notificationId")
-    type = payload.Text(required=True, data_key="eventType")
-    occurred_at = payload.IsoTime(required=True, data_key="eventDate")
-
-
-class Details(payload.Body):
-    total = fields.Raw(allow_none=True, data_key="totalAmount")
-    authorized = fields.Raw(allow_none=True, data_key="authorizedAmount")
-    currency = payload.Currency(allow_none=True)
-
-
-_ENVELOPE, _DETAILS = Envelope(), Details()
-
-
 class Cybersource(Adapter[CybersourceConfig]):
-    id = "cybersource"
+    id, key_path = "cybersource", "notificationId"
     Config = CybersourceConfig
-    key_path = "notificationId"
     scheme = NamedKeyStamp[CybersourceConfig]("v-c-signature", lambda config: config.signature_keys)
     meanings = _MEANINGS
     ignored = tuple(
@@ -84,45 +78,27 @@ class Cybersource(Adapter[CybersourceConfig]):
             detail = "it is encrypted: switch message-level encryption off for the webhook"
             raise Rejected(Cause.MALFORMED, detail)
         document = payload.json_object(delivery.body)
-        told = Told(**_ENVELOPE.read(document))
+        told = _HEADING.told(document)
         organization = document.get("organizationId") or config.organization_id
         if config.organization_id not in ("", organization):
             told = replace(told, detail="of an organization that is not configured")
             return [event(delivery, told, Means.IGNORED)]
         meaning = meaning_of([told.type], _MEANINGS, self.ignored)
-        if meaning not in (None, Means.IGNORED):
-            told = _complete(told, _data(document.get("payload")), meaning)
+        shape = _FIRST if told.type.startswith("payments.payments.") else _LATER
+        found = _data(document.get("payload")) | {"notificationId": told.event_id}
+        told = shape.completing(told, found, meaning)
+        if meaning and not (told.reference or told.external_id):
+            raise Rejected(Cause.MALFORMED, f"{shape.reference}: must be there")
         return [event(delivery, told, meaning)]
 
 
-def _data(found: Any) -> Any:
+def _data(found: Any) -> dict[str, Any]:
     """The object that holds the payment, in any of the forms in which it has been seen."""
     listed = found[0] if isinstance(found, list) and found else None
     paths = (listed, "data"), (found, "data"), (found, "transactionResult.details")
     seen = [inner for outer, path in paths if isinstance(inner := payload.dig(outer, path), dict)]
     named = [inner for inner in seen if "clientReferenceInformation" in inner]
-    return next(iter(named + seen), None)
-
-
-def _complete(told: Told, found: Any, meaning: Meaning) -> Told:
-    money = _DETAILS.read(payload.dig(found, "orderInformation.amountDetails") or {})
-    amount, currency = money.get("total") or money.get("authorized"), money.get("currency")
-    if meaning.needs_amount:
-        payload.require({"totalAmount": amount, "currency": currency}, "totalAmount", "currency")
-    own_id = payload.text_under(found, "id")
-    # Captures, refunds and reversals have ids of their own, and may not name the first one.
-    first_id = own_id if told.type.startswith("payments.payments.") else None
-    reference = payload.text_under(found, "clientReferenceInformation.code")
-    if not (reference or first_id):
-        raise Rejected(Cause.MALFORMED, "clientReferenceInformation.code: must be there")
-    return replace(
-        told,
-        external_id=first_id,
-        reference=reference,
-        subject=own_id or told.event_id,
-        amount=payload.from_major(amount, currency) if amount is not None and currency else None,
-        currency=currency,
-    )
+    return next(iter(named + seen), {})
 
 
 adapter = Cybersource()

@@ -63,9 +63,8 @@ _FACTS = Facts()
 
 
 class Flutterwave(Adapter[FlutterwaveConfig]):
-    id = "flutterwave"
+    id, key_path = "flutterwave", "webhook_id"
     Config = FlutterwaveConfig
-    key_path = "webhook_id"
     scheme = HmacOrToken[FlutterwaveConfig](
         BodyHmac("flutterwave-signature", lambda config: config.secret_hashes, encode=as_base64),
         StaticToken("verif-hash", lambda config: config.secret_hashes),

@@ -48,9 +48,8 @@ _WORD = Word()
 
 
 class Manual(Adapter[ManualConfig]):
-    id = "manual"
+    id, key_path = "manual", "id"
     Config = ManualConfig
-    key_path = "id"
     scheme = TimestampedHmac[ManualConfig]("Gateway-Signature", lambda config: config.secrets)
     meanings = _MEANINGS
 

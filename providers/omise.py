@@ -90,9 +90,8 @@ class OmiseConfig:
 
 
 class Omise(Adapter[OmiseConfig]):
-    id = "omise"
+    id, key_path = "omise", "id"
     Config = OmiseConfig
-    key_path = "id"
     scheme = TwoHeaderHmac[OmiseConfig](
         stamp_header="Omise-Signature-Timestamp",
         signature_header="Omise-Signature",

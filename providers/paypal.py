@@ -70,9 +70,8 @@ _HEADING = Heading("id", "event_type", "create_time")
 
 
 class Paypal(Adapter[TransmissionConfig]):
-    id = "paypal"
+    id, key_path = "paypal", "id"
     Config = TransmissionConfig
-    key_path = "id"
     scheme = TransmissionSignature()
     meanings = _MEANINGS
     ignored = tuple(

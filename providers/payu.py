@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
@@ -11,6 +11,7 @@ from providers.configuration import Secrets
 from providers.contract import Adapter
 from providers.meanings import Means, Told, event, meaning_of
 from providers.schemes.suffixed_digest import SuffixedDigest
+from providers.shapes import Shape, matching
 
 _MEANINGS = {
     "NEW": Means.PENDING,
@@ -24,15 +25,14 @@ _MEANINGS = {
     "REFUND CANCELED": Means.REFUND_FAILED,
     "REFUND PENDING": Means.IGNORED,
 }
-_SHA = {
-    "SHA-256": "sha256",
-    "SHA256": "sha256",
-    "SHA": "sha256",
-    "SHA-384": "sha384",
-    "SHA384": "sha384",
-    "SHA-512": "sha512",
-    "SHA512": "sha512",
+_NAMED, _MONEY = ("orderId", "extOrderId"), ("totalAmount", "currencyCode")
+_SHAPES = {
+    # Only a completed order tells when.
+    "order": Shape(*_NAMED, *_MONEY, "orderId", digits=True, at="localReceiptDateTime"),
+    "refund": Shape(*_NAMED, "amount", _MONEY[1], "refundId", digits=True, at="statusDateTime"),
 }
+_SHA = {f"SHA{dash}{bits}": f"sha{bits}" for dash in ("", "-") for bits in (256, 384, 512)}
+_SHA |= {"SHA": "sha256"}
 _WEAK = {"MD5": "md5", "SHA-1": "sha1"}
 
 
@@ -48,30 +48,6 @@ class PayUConfig:
     ] = True
 
 
-class Order(payload.Body):
-    id, status = payload.Id(required=True, data_key="orderId"), payload.Id(required=True)
-    reference = payload.Text(load_default=None, allow_none=True, data_key="extOrderId")
-    amount = payload.WrittenMinorUnits(required=True, data_key="totalAmount")
-    currency = payload.Currency(required=True, data_key="currencyCode")
-
-
-class Refund(payload.Body):
-    id, status = payload.NumberedId(required=True, data_key="refundId"), payload.Id(required=True)
-    amount = payload.WrittenMinorUnits(required=True)
-    currency = payload.Currency(required=True, data_key="currencyCode")
-    at = payload.IsoTime(load_default=None, allow_none=True, data_key="statusDateTime")
-
-
-class Notification(payload.Body):
-    order_id = payload.Text(load_default=None, allow_none=True, data_key="orderId")
-    reference = payload.Text(load_default=None, allow_none=True, data_key="extOrderId")
-    # Only a completed order tells when.
-    at = payload.IsoTime(load_default=None, allow_none=True, data_key="localReceiptDateTime")
-
-
-_ORDER, _REFUND, _NOTIFICATION = Order(), Refund(), Notification()
-
-
 class PayU(Adapter[PayUConfig]):
     id = "payu"
     Config = PayUConfig
@@ -84,41 +60,22 @@ class PayU(Adapter[PayUConfig]):
 
     def read(self, delivery: Delivery, config: PayUConfig) -> Iterable[PaymentEvent]:
         document = payload.json_object(delivery.body)
-        about, refund = _NOTIFICATION.read(document), document.get("refund")
-        if refund is not None:
-            return [_refund_event(delivery, about, _REFUND.read(refund))]
-        order = _ORDER.read(document.get("order"))
-        pos_id = payload.text_under(document, "order.merchantPosId")
+        part = "order" if document.get("refund") is None else "refund"
+        found = payload.loose_object(document.get(part))
+        pos_id = payload.text_under(found, "merchantPosId")
         if config.pos_id and pos_id not in (None, config.pos_id):
             raise Rejected(Cause.UNKNOWN_PAYMENT, "it is of another point of sale")
+        # The ids of a refund's order stand outside of it, and so does the time of an order.
+        found = {**document, **found}
+        status, order_id = matching(found, "status"), matching(found, "orderId")
+        facts = [order_id, payload.text_under(found, "refundId"), status]
         told = Told(
-            event_id=f"{order['id']}:{order['status']}",
-            type=order["status"],
-            occurred_at=about["at"] or delivery.received_at,
-            external_id=order["id"],
-            reference=order["reference"],
-            subject=order["id"],
-            amount=order["amount"],
-            currency=order["currency"],
+            event_id=":".join(filter(None, facts)),
+            type=status if part == "order" else f"REFUND {status}",
+            occurred_at=delivery.received_at,
         )
-        return [event(delivery, told, meaning_of([told.type], _MEANINGS))]
-
-
-def _refund_event(
-    delivery: Delivery, about: dict[str, Any], refund: dict[str, Any]
-) -> PaymentEvent:
-    order_id, kind = payload.need(about, "order_id"), f"REFUND {refund['status']}"
-    told = Told(
-        event_id=f"{order_id}:{refund['id']}:{refund['status']}",
-        type=kind,
-        occurred_at=refund["at"] or delivery.received_at,
-        external_id=order_id,
-        reference=about["reference"],
-        subject=refund["id"],
-        amount=refund["amount"],
-        currency=refund["currency"],
-    )
-    return event(delivery, told, meaning_of([kind], _MEANINGS))
+        meaning = meaning_of([told.type], _MEANINGS)
+        return [event(delivery, _SHAPES[part].completing(told, found, meaning), meaning)]
 
 
 adapter = PayU()

@@ -70,9 +70,8 @@ class RapydConfig:
 
 
 class Rapyd(Adapter[RapydConfig]):
-    id = "rapyd"
+    id, key_path = "rapyd", "id"
     Config = RapydConfig
-    key_path = "id"
     scheme = SaltedHmac[RapydConfig](
         url=lambda config: config.webhook_url,
         access_keys=lambda config: config.access_key,

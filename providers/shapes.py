@@ -27,6 +27,10 @@ class _Money(payload.Body):
     amount, currency = payload.MinorUnits(required=True), payload.Currency(required=True)
 
 
+class _Digits(_Money):
+    amount = payload.WrittenMinorUnits(required=True)
+
+
 class _Major(payload.Body):
     amount, currency = fields.Raw(required=True), payload.Currency(required=True)
 
@@ -35,7 +39,8 @@ class _Time(payload.Body):
     at = payload.Time(required=True)
 
 
-_HEADING, _MONEY, _MAJOR, _TIME = _Heading(), _Money(), _Major(), _Time()
+_HEADING, _TIME = _Heading(), _Time()
+_MONEY, _DIGITS, _MAJOR = _Money(), _Digits(), _Major()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,8 @@ class Shape:
     it (a refund, a dispute; with `in_parts` a capture too) by the object's own. `sums` are the
     amounts that some meanings have for themselves; with `total` they are sums so far. With
     `priced`, money must be told by every meaning, else only by those that hold or move it. With
-    `major`, amounts are in major units. `at` is a better time than the heading's, if it is told.
+    `major`, amounts are in major units; with `digits`, minor units may be written as texts. `at`
+    is a better time than the heading's, if it is told.
     """
 
     external_id: str
@@ -76,6 +82,7 @@ class Shape:
     in_parts: bool = False
     priced: bool = True
     major: bool = False
+    digits: bool = False
     at: str = ""
 
     def completing(self, told: Told, found: Any, meaning: Meaning | None) -> Told:
@@ -101,7 +108,8 @@ class Shape:
         currency = first(found, self.currency)
         if amount is currency is None and not (self.priced or meaning.needs_amount):
             return {}
-        money = (_MAJOR if self.major else _MONEY).read({"amount": amount, "currency": currency})
+        schema = _MAJOR if self.major else _DIGITS if self.digits else _MONEY
+        money = schema.read({"amount": amount, "currency": currency})
         if self.major:
             money["amount"] = payload.from_major(money["amount"], money["currency"])
         return money

@@ -84,9 +84,8 @@ _SHAPES = {
 
 
 class Square(Adapter[SquareConfig]):
-    id = "square"
+    id, key_path = "square", "event_id"
     Config = SquareConfig
-    key_path = "event_id"
     scheme = BodyHmac[SquareConfig](
         "x-square-hmacsha256-signature",
         lambda config: config.signature_keys,

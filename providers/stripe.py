@@ -77,9 +77,8 @@ class StripeConfig:
 
 
 class Stripe(Adapter[StripeConfig]):
-    id = "stripe"
+    id, key_path = "stripe", "id"
     Config = StripeConfig
-    key_path = "id"
     scheme = TimestampedHmac[StripeConfig]("Stripe-Signature", lambda its: its.webhook_secrets)
     meanings = _MEANINGS
     decimals = _DECIMALS

@@ -56,9 +56,8 @@ class WorldpayConfig:
 
 
 class Worldpay(Adapter[WorldpayConfig]):
-    id = "worldpay"
+    id, key_path = "worldpay", "eventId"
     Config = WorldpayConfig
-    key_path = "eventId"
     scheme = NamedKeyList[WorldpayConfig](
         "Event-Signature",
         lambda config: config.webhook_secrets_by_key_id,

@@ -154,7 +154,6 @@ def test_amount_is_a_number_in_the_accounts_currency(
         {"id": None},
         {"responseCode": None},
         {"responseCode": 1.5},
-        {"merchantReferenceId": 7},
     ],
 )
 def test_transaction_that_cannot_be_read_is_malformed(changes, read):

@@ -180,5 +180,5 @@ def test_body_that_is_neither_order_nor_refund_is_malformed(body, payu, simulate
 def test_refund_without_its_order_is_malformed(payu, simulated, resigned):
     delivery = simulated(payu, "refunded")
     body = json.loads(delivery.body) | {"orderId": None}
-    with pytest.raises(Rejected, match="order_id"):
+    with pytest.raises(Rejected, match="orderId"):
         payu.adapter.read(resigned(payu, delivery, body), payu.config)
