@@ -17,17 +17,14 @@ from providers.shapes import Heading, Shape, word
 
 _SIGNATURE = "X-ANET-Signature"
 _FAMILY = "net.authorize.payment."
+_UNCAPTURED = {"2, 3": Means.CAPTURE_FAILED}
 # What happened, and the responseCode: 1 approved, 2 declined, 3 error, 4 held for review.
 _ROWS = {
     "authorization.created": {"1": Means.AUTHORIZED, "4": Means.PENDING, "2, 3": Means.FAILED},
     "authcapture.created": {"1": Means.PAID, "4": Means.PENDING, "2, 3": Means.FAILED},
     # A capture of what was authorized elsewhere.
     "capture.created": {"1": Means.PAID, "4": Means.PENDING, "2, 3": Means.FAILED},
-    "priorAuthCapture.created": {
-        "1": Means.CAPTURED,
-        "4": Means.IGNORED,
-        "2, 3": Means.CAPTURE_FAILED,
-    },
+    "priorAuthCapture.created": {"1": Means.CAPTURED, "4": Means.IGNORED, **_UNCAPTURED},
     # A void that failed leaves everything as it was.
     "void.created": {"1": Means.RELEASED, "2, 3, 4": Means.IGNORED},
     "refund.created": {"1": Means.REFUNDED, "4": Means.IGNORED, "2, 3": Means.REFUND_FAILED},
@@ -92,8 +89,7 @@ class AuthorizeNet(Adapter[AuthorizeNetConfig]):
             return [event(delivery, told, meaning_of([told.type], {}, self.ignored))]
         payload.require(found, "responseCode")
         meaning = meaning_of([f"{told.type} {word(found, 'responseCode')}"], _MEANINGS)
-        if found.get("authAmount") is not None:
-            found["currency"] = config.currency  # it is nowhere told
+        found["currency"] = config.currency  # it is nowhere told
         shape = _REFUND if what == "refund.created" else _PAYMENT
         return [event(delivery, shape.completing(told, found, meaning), meaning)]
 

@@ -2,37 +2,40 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated
 
 from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
-from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter, Reply
-from providers.meanings import Meaning, Means, Told, event, meaning_of
+from providers.meanings import Means, Told, by_word, event, meaning_of
 from providers.schemes.clock_hmac import ClockHmac
 from providers.schemes.form_checksum import fields_of
+from providers.shapes import Shape, matching, text
 
-_DISPUTE = {
-    "NEW": Means.DISPUTED,
-    "WORKING": Means.DISPUTED,
-    "COMPLETED_WON": Means.DISPUTE_WON,
-    "COMPLETED_LOST": Means.DISPUTE_LOST,
-    "CLOSED": Means.DISPUTE_LOST,
-    "COMPLETED_PENDING": Means.IGNORED,
-}
+_DISPUTE = by_word(
+    {
+        "NEW, WORKING": Means.DISPUTED,
+        "COMPLETED_WON": Means.DISPUTE_WON,
+        "COMPLETED_LOST, CLOSED": Means.DISPUTE_LOST,
+        "COMPLETED_PENDING": Means.IGNORED,
+    }
+)
 # A transactionType; of a chargeback, its cbStatus as well.
 _MEANINGS = {
     "AUTH_ONLY": Means.AUTHORIZED,
     "CHARGE": Means.PAID,
-    "DECLINE": Means.FAILED,
-    "CC_CHARGE_FAILED": Means.FAILED,
+    **dict.fromkeys(("DECLINE", "CC_CHARGE_FAILED"), Means.FAILED),
     "REFUND": Means.REFUNDED,
     "CHARGEBACK": Means.DISPUTED,
     **{f"CHARGEBACK {status}": its for status, its in _DISPUTE.items()},
     **{f"CHARGEBACK_STATUS_CHANGED {status}": its for status, its in _DISPUTE.items()},
 }
+_NAMED = ("referenceNumber", "merchantTransactionId")
+_MONEY = ("invoiceChargeAmount", "invoiceChargeCurrency|currency")
+_CHARGE = Shape(*_NAMED, *_MONEY, "referenceNumber", priced=False, major=True)
+_REFUND = Shape(*_NAMED, *_MONEY, "reversalRefNum|event_id", major=True)
 _MODES = {"Y": False, "N": True}
 # Commas part thousands, and nothing else: `42,50` is no amount.
 _AMOUNT = re.compile(r"-?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?")
@@ -43,23 +46,6 @@ class BluesnapConfig:
     security_header_keys: Annotated[
         Secrets, "Settings > Webhooks > Add Security Header > the generated key"
     ]
-
-
-class Notification(payload.Body):
-    """What is used of a webhook, without the fields that come empty."""
-
-    type = payload.Id(required=True, data_key="transactionType")
-    own_id, reference, reversal_id, status, date, mode = (
-        payload.Text(load_default="", data_key=name)
-        for name in "referenceNumber merchantTransactionId reversalRefNum cbStatus transactionDate"
-        " testMode".split()
-    )
-    amount = payload.Text(load_default=None, data_key="invoiceChargeAmount")
-    charged_in = payload.Currency(load_default=None, data_key="invoiceChargeCurrency")
-    currency = payload.Currency(load_default=None)
-
-
-_NOTIFICATION = Notification()
 
 
 class Bluesnap(Adapter[BluesnapConfig]):
@@ -83,42 +69,31 @@ class Bluesnap(Adapter[BluesnapConfig]):
 
     def read(self, delivery: Delivery, config: BluesnapConfig) -> Iterable[PaymentEvent]:
         form = {name: value for name, value in fields_of(delivery.body).items() if value}
-        found = _NOTIFICATION.read(form)
-        kind, status = found["type"], found["status"].upper()
+        kind, status = matching(form, "transactionType"), (text(form, "cbStatus") or "").upper()
         word = f"{kind} {status}".strip() if kind.startswith("CHARGEBACK") else kind
         # Refunds of one charge are told apart by their own ids, else by when they were made.
-        own = found["reversal_id"] or (found["date"] if kind == "REFUND" else "")
+        own = text(form, "reversalRefNum|transactionDate" if kind == "REFUND" else "reversalRefNum")
+        facts = (kind, text(form, "referenceNumber"), own, status)
         told = Told(
-            event_id=":".join(filter(None, (kind, found["own_id"], own, status))),
+            event_id=":".join(filter(None, facts)),
             type=kind,
             # transactionDate is in minutes, of a clock that the merchant can choose.
             occurred_at=self.scheme.clock(delivery),
-            livemode=_MODES.get(found["mode"].upper()),
+            livemode=_MODES.get((text(form, "testMode") or "").upper()),
         )
         meaning = meaning_of([word], _MEANINGS, self.ignored)
-        if meaning not in (None, Means.IGNORED):
-            told = _complete(told, found, meaning)
-        return [event(delivery, told, meaning)]
+        if meaning and (amount := form.get("invoiceChargeAmount")):
+            form["invoiceChargeAmount"] = _plain(amount)
+        form["event_id"] = told.event_id
+        shape = _REFUND if meaning == Means.REFUNDED else _CHARGE
+        return [event(delivery, shape.completing(told, form, meaning), meaning)]
 
 
-def _complete(told: Told, found: dict[str, Any], meaning: Meaning) -> Told:
-    own_id, amount = payload.need(found, "own_id"), found["amount"]
-    currency = found["charged_in"] or found["currency"]
-    if meaning.needs_amount:
-        payload.require({"amount": amount, "currency": currency}, "amount", "currency")
-    if amount is not None and not _AMOUNT.fullmatch(amount):
+def _plain(amount: str) -> str:
+    """An amount without its commas and, since reversals are told as negative ones, its sign."""
+    if not _AMOUNT.fullmatch(amount):
         raise Rejected(Cause.MALFORMED, "invoiceChargeAmount: must be an amount of money")
-    # Reversals are told as negative amounts.
-    plain = (amount or "").replace(",", "").removeprefix("-")
-    refund = meaning == Means.REFUNDED
-    return replace(
-        told,
-        external_id=own_id,
-        reference=found["reference"],
-        subject=(found["reversal_id"] or told.event_id) if refund else own_id,
-        amount=payload.from_major(plain, currency) if plain and currency else None,
-        currency=currency,
-    )
+    return amount.replace(",", "").removeprefix("-")
 
 
 adapter = Bluesnap()

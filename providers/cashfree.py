@@ -1,42 +1,59 @@
 """Cashfree Payments: https://www.cashfree.com/docs/payments/online/webhooks/overview."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from marshmallow import fields, validate
+from marshmallow import validate
 
-from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter
-from providers.meanings import Meaning, Means, Told, event, meaning_of
+from providers.meanings import Means, by_word, event, meaning_of
 from providers.schemes.parts import as_base64
 from providers.schemes.two_header_hmac import TwoHeaderHmac
+from providers.shapes import Heading, Shape, id_at, matching, text
 
 # What a delivery is about, and the status there: types say no more than their family.
-_MEANINGS = {
-    "payment SUCCESS": Means.PAID,
-    # One attempt: the buyer may try again under the same order.
-    "payment FAILED": Means.FAILED,
-    "payment USER_DROPPED": Means.FAILED,
-    "payment PENDING": Means.PENDING,
-    "payment NOT_ATTEMPTED": Means.PENDING,
-    "payment VOID": Means.RELEASED,
-    "payment CANCELLED": Means.RELEASED,
-    "refund SUCCESS": Means.REFUNDED,
-    "refund FAILED": Means.REFUND_FAILED,
-    "refund CANCELLED": Means.REFUND_FAILED,
-    "refund PENDING": Means.IGNORED,
-    "refund ONHOLD": Means.IGNORED,
-    "dispute DISPUTE_CREATED": Means.DISPUTED,
-    "dispute DISPUTE_MERCHANT_WON": Means.DISPUTE_WON,
-    "dispute DISPUTE_MERCHANT_LOST": Means.DISPUTE_LOST,
-    "dispute DISPUTE_MERCHANT_ACCEPTED": Means.DISPUTE_LOST,
-    "dispute DISPUTE_DOCS_RECEIVED": Means.IGNORED,
-    "dispute DISPUTE_UNDER_REVIEW": Means.IGNORED,
-    "dispute DISPUTE_INSUFFICIENT_EVIDENCE": Means.IGNORED,
+_MEANINGS = by_word(
+    {
+        "payment SUCCESS": Means.PAID,
+        # One attempt: the buyer may try again under the same order.
+        "payment FAILED, payment USER_DROPPED": Means.FAILED,
+        "payment PENDING, payment NOT_ATTEMPTED": Means.PENDING,
+        "payment VOID, payment CANCELLED": Means.RELEASED,
+        "refund SUCCESS": Means.REFUNDED,
+        "refund FAILED, refund CANCELLED": Means.REFUND_FAILED,
+        "refund PENDING, refund ONHOLD": Means.IGNORED,
+        "dispute DISPUTE_CREATED": Means.DISPUTED,
+        "dispute DISPUTE_MERCHANT_WON": Means.DISPUTE_WON,
+        "dispute DISPUTE_MERCHANT_LOST, dispute DISPUTE_MERCHANT_ACCEPTED": Means.DISPUTE_LOST,
+        "dispute DISPUTE_DOCS_RECEIVED, dispute DISPUTE_UNDER_REVIEW": Means.IGNORED,
+        "dispute DISPUTE_INSUFFICIENT_EVIDENCE": Means.IGNORED,
+    }
+)
+_HEADING = Heading("event_id", "type", "event_time")
+
+
+def _shape(about: str, own_id: str) -> Shape:
+    currencies = f"{about}_currency|{about}_amount_currency|payment_currency|order_currency"
+    return Shape(
+        "cf_payment_id",
+        "order_tags.session_id|order_id",
+        f"{about}_amount",
+        currencies,
+        own_id,
+        in_parts=True,
+        priced=False,
+        major=True,
+    )
+
+
+_SHAPES = {
+    "payment": _shape("payment", "cf_payment_id"),
+    "refund": _shape("refund", "cf_refund_id"),
+    "dispute": _shape("dispute", "dispute_id"),
 }
 # The objects under `data` that tell of each; what is nearer to the point comes later.
 _PARTS = {
@@ -59,30 +76,6 @@ class CashfreeConfig:
     ] = None
 
 
-class Parts(payload.Body):
-    """The objects of a payment, a refund or a dispute, as one."""
-
-    cf_payment_id, cf_refund_id, dispute_id, order_id = (
-        payload.NumberedId(allow_none=True) for _ in range(4)
-    )
-    payment_status, refund_status, dispute_status = (
-        payload.Text(allow_none=True) for _ in range(3)
-    )
-    payment_amount, refund_amount, dispute_amount = (fields.Raw(allow_none=True) for _ in range(3))
-    payment_currency, refund_currency, dispute_amount_currency, order_currency = (
-        payload.Currency(allow_none=True) for _ in range(4)
-    )
-    order_tags = fields.Raw(allow_none=True)
-
-
-class Envelope(payload.Body):
-    type, event_time = payload.Id(required=True), payload.IsoTime(allow_none=True)
-    data = fields.Raw(load_default=None, allow_none=True)
-
-
-_ENVELOPE, _FOUND = Envelope(), Parts()
-
-
 class Cashfree(Adapter[CashfreeConfig]):
     id = "cashfree"
     Config = CashfreeConfig
@@ -102,21 +95,23 @@ class Cashfree(Adapter[CashfreeConfig]):
     )
 
     def read(self, delivery: Delivery, config: CashfreeConfig) -> Iterable[PaymentEvent]:
-        envelope = _ENVELOPE.read(payload.json_object(delivery.body))
-        kind, at = envelope["type"], envelope.get("event_time")
-        told = Told(event_id=f"{kind}:{at}", type=kind, occurred_at=at or delivery.received_at)
-        meaning, about = meaning_of([kind], {}, self.ignored), _about(kind)
-        if meaning is None and about is not None:
-            payload.need(envelope, "event_time")
-            parts = [payload.dig(envelope["data"], part) for part in _PARTS[about]]
-            found = _FOUND.read({k: v for part in parts for k, v in _items(part) if v is not None})
-            meaning = meaning_of([f"{about} {found.get(f'{about}_status')}"], _MEANINGS)
-            if about == "refund" and not {"cf_payment_id", "order_id"} & found.keys():
-                # Cashfree gave back by itself what belonged to no order.
-                meaning = Means.IGNORED
-            if meaning:
-                told = _complete(told, about, found, meaning)
-        return [event(delivery, told, meaning)]
+        document = payload.json_object(delivery.body)
+        kind = matching(document, "type")
+        about, meaning = _about(kind), meaning_of([kind], {}, self.ignored)
+        built = f"{kind}:{document.get('event_time')}"
+        if meaning is not None or about is None:
+            told = _HEADING.told({**document, "event_id": built}, delivery.received_at)
+            return [event(delivery, told, meaning)]
+        parts = [payload.dig(document, f"data.{part}") for part in _PARTS[about]]
+        found = {k: v for part in parts for k, v in _items(part) if v is not None}
+        status, shape = text(found, f"{about}_status"), _SHAPES[about]
+        meaning = meaning_of([f"{about} {status}"], _MEANINGS)
+        if about == "refund" and not {"cf_payment_id", "order_id"} & found.keys():
+            # Cashfree gave back by itself what belonged to no order.
+            meaning = Means.IGNORED
+        event_id = f"{kind}:{id_at(found, shape.own_id)}:{status}" if meaning else built
+        told = _HEADING.told({**document, "event_id": event_id})
+        return [event(delivery, shape.completing(told, found, meaning), meaning)]
 
 
 def _about(kind: str) -> str | None:
@@ -126,25 +121,6 @@ def _about(kind: str) -> str | None:
 
 def _items(part: Any) -> Iterable[tuple[str, Any]]:
     return part.items() if isinstance(part, dict) else ()
-
-
-def _complete(told: Told, about: str, found: dict[str, Any], meaning: Meaning) -> Told:
-    ids = {"payment": "cf_payment_id", "refund": "cf_refund_id", "dispute": "dispute_id"}
-    places = (f"{about}_currency", f"{about}_amount_currency", "payment_currency", "order_currency")
-    currency = next((found[place] for place in places if place in found), None)
-    amount = found.get(f"{about}_amount")
-    if meaning.needs_amount and None in (amount, currency):
-        raise Rejected(Cause.MALFORMED, f"{about}_amount and its currency: must be there")
-    subject, status = payload.need(found, ids[about]), found[f"{about}_status"]
-    return replace(
-        told,
-        event_id=f"{told.type}:{subject}:{status}",
-        external_id=found.get("cf_payment_id"),
-        reference=payload.text_under(found, "order_tags.session_id") or found.get("order_id"),
-        subject=subject,
-        amount=payload.from_major(amount, currency) if currency and amount is not None else None,
-        currency=currency,
-    )
 
 
 adapter = Cashfree()

@@ -86,10 +86,7 @@ class Cybersource(Adapter[CybersourceConfig]):
         meaning = meaning_of([told.type], _MEANINGS, self.ignored)
         shape = _FIRST if told.type.startswith("payments.payments.") else _LATER
         found = _data(document.get("payload")) | {"notificationId": told.event_id}
-        told = shape.completing(told, found, meaning)
-        if meaning and not (told.reference or told.external_id):
-            raise Rejected(Cause.MALFORMED, f"{shape.reference}: must be there")
-        return [event(delivery, told, meaning)]
+        return [event(delivery, shape.completing(told, found, meaning), meaning)]
 
 
 def _data(found: Any) -> dict[str, Any]:

@@ -1,21 +1,18 @@
 """iyzico: https://docs.iyzico.com/en/advanced/webhook."""
 
-import hashlib
-import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
-from marshmallow import fields
-
 from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
-from providers.configuration import Secret, Secrets
+from providers.configuration import Secrets
 from providers.contract import Adapter
 from providers.meanings import Means, Told, event, meaning_of
-from providers.schemes.field_digest import written
 from providers.schemes.header_signature import HeaderSignature
+from providers.schemes.iyzico_v3 import signature
+from providers.shapes import id_at, matching, text, word
 
 _PAYMENTS = (
     "PAYMENT_API API_AUTH THREE_DS_AUTH THREE_DS_CALLBACK BKM_AUTH BALANCE CONTACTLESS_AUTH"
@@ -50,60 +47,32 @@ class IyzicoConfig:
     ]
 
 
-class Notification(payload.Body):
-    iyziEventType = payload.Text(required=True)  # noqa: N815 - the provider's word
-    status = payload.Text(load_default="", allow_none=True)
-    iyziReferenceCode, token = (  # noqa: N815
-        payload.Text(load_default=None, allow_none=True) for _ in range(2)
-    )
-    paymentId, iyziPaymentId = (  # noqa: N815
-        payload.NumberedId(load_default=None, allow_none=True) for _ in range(2)
-    )
-    iyziEventTime = fields.Raw(load_default=None, allow_none=True)  # noqa: N815
-
-
-_NOTIFICATION = Notification()
-
-
-def _signature(delivery: Delivery, _: IyzicoConfig, secret: Secret) -> str:
-    document = payload.json_object(delivery.body)
-    before, names = "", "paymentId paymentConversationId status"
-    if document.get("token"):
-        names = "iyziPaymentId token paymentConversationId status"
-    elif "subscriptionReferenceCode" in document:
-        before = written(document, "merchantId")
-        names = "subscriptionReferenceCode orderReferenceCode customerReferenceCode"
-    # The secret is the key, and the start of the message as well.
-    message = f"{before}{secret.value}{written(document, 'iyziEventType', *names.split())}"
-    return hmac.digest(secret.bytes, message.encode("utf-8", "surrogatepass"), hashlib.sha256).hex()
-
-
 class Iyzico(Adapter[IyzicoConfig]):
     id = "iyzico"
     Config = IyzicoConfig
     scheme = HeaderSignature[IyzicoConfig](
-        "X-IYZ-SIGNATURE-V3", lambda config: config.secret_keys, _signature
+        "X-IYZ-SIGNATURE-V3", lambda config: config.secret_keys, signature
     )
     refusal_status = 401
+    unproven = "the time and the reference code; there are no amounts: each counts as the whole"
     meanings = _MEANINGS
     ignored = ("subscription.*",)
 
     def read(self, delivery: Delivery, config: IyzicoConfig) -> Iterable[PaymentEvent]:
         document = payload.json_object(delivery.body)
-        found = _NOTIFICATION.read(document)
-        kind, status = found["iyziEventType"], found["status"]
-        form_id = found["iyziPaymentId"] or found["token"] if found["token"] else None
-        payment_id = form_id or found["paymentId"] or found["iyziPaymentId"]
-        time = found["iyziEventTime"]
+        kind, status = matching(document, "iyziEventType"), word(document, "status")
+        # The checkout form and the rest name a payment differently.
+        names = "iyziPaymentId|token" if document.get("token") else "paymentId|iyziPaymentId"
+        payment_id, time = id_at(document, names), document.get("iyziEventTime")
         meaning = meaning_of([f"{kind} {status}", f"* {status}", kind], _MEANINGS, self.ignored)
-        if meaning not in (None, Means.IGNORED) and not payment_id:
-            raise Rejected(Cause.MALFORMED, "paymentId, iyziPaymentId or token: must be there")
+        if meaning and not payment_id:
+            raise Rejected(Cause.MALFORMED, f"{names}: must be there")
         told = Told(
-            event_id=found["iyziReferenceCode"] or f"{payment_id}:{kind}:{status}",
+            event_id=text(document, "iyziReferenceCode") or f"{payment_id}:{kind}:{status}",
             type=kind,
             occurred_at=payload.from_millis(time) if time else delivery.received_at,
             external_id=payment_id,
-            reference=payload.text_under(document, "paymentConversationId"),
+            reference=id_at(document, "paymentConversationId"),
             # There are neither amounts nor ids of refunds: each is about the whole payment.
             total=True,
         )

@@ -4,26 +4,48 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from marshmallow import fields
-
 from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter
-from providers.meanings import Means, Told, event, meaning_of
+from providers.meanings import Means, Told, by_word, event, meaning_of
 from providers.schemes.body_hmac import BodyHmac
+from providers.shapes import Shape, id_at, matching, text
 
 # Paystack captures at once. A word's second part is the charge's status, or the resolution.
-_MEANINGS = {
-    "charge.success success": Means.PAID,
-    "charge.failed": Means.FAILED,
-    "refund.processed": Means.REFUNDED,
-    "refund.failed": Means.REFUND_FAILED,
-    "charge.dispute.create": Means.DISPUTED,
-    "charge.dispute.resolve merchant-accepted": Means.DISPUTE_LOST,
-    "charge.dispute.resolve auto-accepted": Means.DISPUTE_LOST,
-    "charge.dispute.resolve declined": Means.DISPUTE_WON,
-}
+_MEANINGS = by_word(
+    {
+        "charge.success success": Means.PAID,
+        "charge.failed": Means.FAILED,
+        "refund.processed": Means.REFUNDED,
+        "refund.failed": Means.REFUND_FAILED,
+        "charge.dispute.create": Means.DISPUTED,
+        "charge.dispute.resolve merchant-accepted": Means.DISPUTE_LOST,
+        "charge.dispute.resolve auto-accepted": Means.DISPUTE_LOST,
+        "charge.dispute.resolve declined": Means.DISPUTE_WON,
+    }
+)
+# A transaction's own reference can be the merchant's choice as well.
+_SESSION = "metadata.session_id|transaction.metadata.session_id"
+_CHARGE = Shape("reference", f"{_SESSION}|reference", digits=True, at="paid_at|paidAt")
+_PAYMENT = "transaction_reference"
+_REFUND = Shape(
+    _PAYMENT,
+    f"{_SESSION}|{_PAYMENT}",
+    currency="currency|transaction.currency",
+    # Not every refund has an id of its own.
+    own_id="refund_reference|id|built_id",
+    digits=True,
+    at="updated_at|created_at",
+)
+_DISPUTE = replace(
+    _REFUND,
+    external_id=f"transaction.reference|{_PAYMENT}",
+    reference=f"{_SESSION}|transaction.reference|{_PAYMENT}",
+    amount="refund_amount|transaction.amount",
+    own_id="id",
+    at="updated_at|resolvedAt",
+)
 # The franc has no decimals, but Paystack sends it times a hundred like all others.
 _DECIMALS = {"XOF": 2}
 _MODES = {"live": True, "test": False}
@@ -36,35 +58,6 @@ class PaystackConfig:
         "Dashboard > Settings > API Keys & Webhooks > Secret Key, of the right mode (there is no"
         " separate webhook secret); after rolling it, keep the old one for three days",
     ]
-
-
-class Transaction(payload.Body):
-    reference = payload.NumberedId(allow_none=True)
-    amount = payload.WrittenMinorUnits(allow_none=True)
-    currency = payload.Currency(allow_none=True)
-    metadata = fields.Raw(allow_none=True)
-
-
-class Data(Transaction):
-    """A transaction, a refund or a dispute: what is used of each."""
-
-    id, refund_reference, transaction_reference = (
-        payload.NumberedId(allow_none=True) for _ in range(3)
-    )
-    status, resolution, domain = (payload.Text(allow_none=True) for _ in range(3))
-    refund_amount = payload.WrittenMinorUnits(allow_none=True)
-    paid_at, paidAt, updated_at, resolvedAt, created_at = (  # noqa: N815 - the provider's names
-        payload.IsoTime(allow_none=True) for _ in range(5)
-    )
-    transaction = fields.Nested(Transaction, allow_none=True)
-
-
-class Envelope(payload.Body):
-    event = payload.Id(required=True)
-    data = fields.Raw(load_default=None, allow_none=True)
-
-
-_ENVELOPE, _DATA = Envelope(), Data()
 
 
 class Paystack(Adapter[PaystackConfig]):
@@ -83,53 +76,43 @@ class Paystack(Adapter[PaystackConfig]):
     decimals = _DECIMALS
 
     def read(self, delivery: Delivery, config: PaystackConfig) -> Iterable[PaymentEvent]:
-        envelope = _ENVELOPE.read(payload.json_object(delivery.body))
-        kind, data = envelope["event"], envelope["data"]
-        status, resolution = (payload.text_under(data, at) for at in ("status", "resolution"))
-        words = [f"{kind} {status if kind == 'charge.success' else resolution}", kind]
-        meaning = meaning_of(words, self.meanings, self.ignored)
+        document = payload.json_object(delivery.body)
+        kind, data = matching(document, "event"), payload.loose_object(document.get("data"))
+        condition = text(data, "status" if kind == "charge.success" else "resolution")
+        meaning = meaning_of([f"{kind} {condition}", kind], self.meanings, self.ignored)
         told = Told(
-            event_id=f"{kind}:{payload.text_under(data, 'id')}",
+            event_id=f"{kind}:{id_at(data, 'id')}",
             type=kind,
             occurred_at=delivery.received_at,
+            livemode=_MODES.get(text(data, "domain") or ""),
         )
         if meaning:
-            # Empty texts stand where there is nothing to tell.
-            filled = {k: v for k, v in data.items() if v != ""} if isinstance(data, dict) else data
-            told = _complete(told, _DATA.read(filled))
+            data, shape = _plain(data), _shape(kind)
+            if shape is _CHARGE:
+                payload.require(data, "reference")
+            own_id = id_at(data, _REFUND.own_id)
+            facts = (kind, own_id, text(data, "status"), text(data, "resolution"))
+            told = replace(told, event_id=":".join(filter(None, facts)))
+            told = shape.completing(told, data, meaning)
         return [event(delivery, told, meaning, self.decimals)]
 
 
-def _complete(told: Told, data: dict[str, Any]) -> Told:
-    transaction = data.get("transaction") or {}
-    metadata = [payload.loose_object(holder.get("metadata")) for holder in (data, transaction)]
-    references = (payload.text_under(found, "session_id") for found in metadata)
-    if told.type.startswith("refund."):
-        payment, money = payload.need(data, "transaction_reference"), payload.need(data, "amount")
-        # Not every refund has an id of its own.
-        subject = data.get("refund_reference") or data.get("id") or f"{payment}:{money}"
-        at = data.get("updated_at") or data.get("created_at")
-    elif told.type.startswith("charge.dispute."):
-        payment = transaction.get("reference") or payload.need(data, "transaction_reference")
-        money = data.get("refund_amount") or payload.need(transaction, "amount")
-        subject, at = payload.need(data, "id"), data.get("updated_at") or data.get("resolvedAt")
-    else:
-        payment, money = payload.need(data, "reference"), payload.need(data, "amount")
-        subject, at = payload.need(data, "id"), data.get("paid_at") or data.get("paidAt")
-    facts = [told.type, subject, data.get("status"), data.get("resolution")]
-    return replace(
-        told,
-        event_id=":".join(filter(None, facts)),
-        occurred_at=at or told.occurred_at,
-        livemode=_MODES.get(data.get("domain") or ""),
-        external_id=payment,
-        # A transaction's own reference can be the merchant's choice as well.
-        reference=next(filter(None, references), payment),
-        # A transaction is captured once, as a whole.
-        subject=payment if told.type == "charge.success" else subject,
-        amount=money,
-        currency=data.get("currency") or payload.need(transaction, "currency"),
-    )
+def _shape(kind: str) -> Shape:
+    if kind.startswith("refund."):
+        return _REFUND
+    return _DISPUTE if kind.startswith("charge.dispute.") else _CHARGE
+
+
+def _plain(data: dict[str, Any]) -> dict[str, Any]:
+    """The data without empty texts, which stand for nothing, and with metadata as objects."""
+    filled = {name: value for name, value in data.items() if value != ""}
+    filled["metadata"] = payload.loose_object(data.get("metadata"))
+    transaction = payload.loose_object(data.get("transaction"))
+    filled["transaction"] = transaction | {
+        "metadata": payload.loose_object(transaction.get("metadata"))
+    }
+    filled["built_id"] = f"{data.get(_PAYMENT)}:{data.get('amount')}"
+    return filled
 
 
 adapter = Paystack()

@@ -69,7 +69,8 @@ class Shape:
     amounts that some meanings have for themselves; with `total` they are sums so far. With
     `priced`, money must be told by every meaning, else only by those that hold or move it. With
     `major`, amounts are in major units; with `digits`, minor units may be written as texts. `at`
-    is a better time than the heading's, if it is told.
+    is a better time than the heading's, if it is told. Which payment is meant must be told, but for
+    what may be `unlinked`.
     """
 
     external_id: str
@@ -83,6 +84,7 @@ class Shape:
     priced: bool = True
     major: bool = False
     digits: bool = False
+    unlinked: bool = False
     at: str = ""
 
     def completing(self, told: Told, found: Any, meaning: Meaning | None) -> Told:
@@ -92,12 +94,16 @@ class Shape:
         own_id, payment_id = id_at(found, self.own_id), id_at(found, self.external_id)
         if own_id is None:
             raise Rejected(Cause.MALFORMED, f"{self.own_id}: must be there")
+        reference = id_at(found, self.reference)
+        if payment_id is reference is None and not self.unlinked:
+            paths = "|".join(filter(None, (self.external_id, self.reference)))
+            raise Rejected(Cause.MALFORMED, f"{paths}: must be there")
         at = first(found, self.at)
         return replace(
             told,
             occurred_at=told.occurred_at if at is None else _TIME.read({"at": at})["at"],
             external_id=payment_id,
-            reference=id_at(found, self.reference),
+            reference=reference,
             subject=payment_id if meaning.session_status and not self.in_parts else own_id,
             total=self.total,
             **self._money(found, meaning),
@@ -106,7 +112,7 @@ class Shape:
     def _money(self, found: Any, meaning: Meaning) -> dict[str, Any]:
         amount = first(found, self.sums.get(meaning, self.amount))
         currency = first(found, self.currency)
-        if amount is currency is None and not (self.priced or meaning.needs_amount):
+        if amount is None and not (self.priced or meaning.needs_amount):
             return {}
         schema = _MAJOR if self.major else _DIGITS if self.digits else _MONEY
         money = schema.read({"amount": amount, "currency": currency})

@@ -11,7 +11,7 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter, Verified
-from providers.meanings import Meaning, Means, event, meaning_of
+from providers.meanings import Meaning, Means, by_word, event, meaning_of
 from providers.schemes.body_hmac import BodyHmac
 from providers.schemes.parts import as_base64
 from providers.shapes import Heading, Shape, matching
@@ -26,30 +26,29 @@ _PAYMENT = {
 _REFUND = {
     "PENDING": Means.IGNORED,
     "COMPLETED": Means.REFUNDED,
-    "FAILED": Means.REFUND_FAILED,
-    "REJECTED": Means.REFUND_FAILED,
+    "FAILED, REJECTED": Means.REFUND_FAILED,
 }
 _DISPUTE = {
-    "INQUIRY_EVIDENCE_REQUIRED": Means.IGNORED,
-    "INQUIRY_PROCESSING": Means.IGNORED,
-    "INQUIRY_CLOSED": Means.IGNORED,
+    "INQUIRY_EVIDENCE_REQUIRED, INQUIRY_PROCESSING, INQUIRY_CLOSED": Means.IGNORED,
     # Told at the start, and again when an inquiry has become a dispute: the same fact.
     "EVIDENCE_REQUIRED": Means.DISPUTED,
     "WON": Means.DISPUTE_WON,
-    "LOST": Means.DISPUTE_LOST,
-    "ACCEPTED": Means.DISPUTE_LOST,
+    "LOST, ACCEPTED": Means.DISPUTE_LOST,
 }
 _STATUSES = {
-    "payment.created": _PAYMENT,
-    "payment.updated": _PAYMENT,
-    "refund.created": _REFUND,
-    "refund.updated": _REFUND,
+    "payment.created, payment.updated": _PAYMENT,
+    "refund.created, refund.updated": _REFUND,
     "dispute.created": _DISPUTE | {"PROCESSING": Means.DISPUTED},
-    "dispute.state.updated": _DISPUTE | {"PROCESSING": Means.IGNORED},
-    # The name of dispute.state.updated in older API versions.
-    "dispute.state.changed": _DISPUTE | {"PROCESSING": Means.IGNORED},
+    # The latter is its name in older API versions.
+    "dispute.state.updated, dispute.state.changed": _DISPUTE | {"PROCESSING": Means.IGNORED},
 }
-_MEANINGS = {f"{kind} {at}": its for kind, row in _STATUSES.items() for at, its in row.items()}
+_MEANINGS = {
+    f"{kind.strip()} {status}": its
+    for kinds, row in _STATUSES.items()
+    for kind in kinds.split(",")
+    for status, its in by_word(row).items()
+}
+_KINDS = frozenset(word.partition(" ")[0] for word in _MEANINGS)
 _MODES = {"production": True, "sandbox": False}
 
 
@@ -68,18 +67,16 @@ class SquareConfig:
 
 
 _HEADING = Heading("event_id", "type", occurred_at="created_at")
-# `amount_money` is without the tip; older disputes have their id under another name.
-_SUM, _CURRENCY = (
-    "total_money.amount|amount_money.amount",
-    "total_money.currency|amount_money.currency",
-)
+# `amount_money` is without the tip.
+_SUM = "total_money.amount|amount_money.amount"
+_CURRENCY = "total_money.currency|amount_money.currency"
 _SHAPES = {
     # A payment is captured as a whole, and told again at every change of it.
     "payment": Shape("id", "reference_id", _SUM, _CURRENCY, total=True),
-    "refund": Shape("payment_id", "reference_id", _SUM, _CURRENCY),
-    "dispute": Shape(
-        "disputed_payment.payment_id", "reference_id", _SUM, _CURRENCY, own_id="id|dispute_id"
-    ),
+    # Square can give back money without a payment.
+    "refund": Shape("payment_id", "reference_id", _SUM, _CURRENCY, unlinked=True),
+    # Older disputes have their id under another name.
+    "dispute": Shape("disputed_payment.payment_id", "", _SUM, _CURRENCY, "id|dispute_id"),
 }
 
 
@@ -108,11 +105,9 @@ class Square(Adapter[SquareConfig]):
 
     def read(self, delivery: Delivery, config: SquareConfig) -> Iterable[PaymentEvent]:
         document = payload.json_object(delivery.body)
-        modes = [
-            _MODES.get(it.strip().lower()) for it in delivery.header_values("square-environment")
-        ]
-        told = replace(_HEADING.told(document), livemode=modes[0] if len(modes) == 1 else None)
-        if told.type not in _STATUSES:
+        stage = ",".join(delivery.header_values("square-environment")).strip().lower()
+        told = replace(_HEADING.told(document), livemode=_MODES.get(stage))
+        if told.type not in _KINDS:
             return [event(delivery, told, meaning_of([told.type], {}, self.ignored))]
         family = told.type.partition(".")[0]
         found = payload.dig(document, f"data.object.{family}")

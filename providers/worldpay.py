@@ -11,7 +11,7 @@ from providers.contract import Adapter
 from providers.meanings import Means, by_word, event, meaning_of
 from providers.schemes.named_keys import NamedKeyList
 from providers.schemes.parts import hex_key, raw_key
-from providers.shapes import Heading, Shape, matching, text
+from providers.shapes import Heading, Shape, text
 
 _MEANINGS = by_word(
     {
@@ -76,8 +76,6 @@ class Worldpay(Adapter[WorldpayConfig]):
         meaning = meaning_of(words, _MEANINGS, self.ignored)
         if classification == "payout":
             meaning = Means.IGNORED
-        if meaning:
-            matching(found, "transactionReference")
         return [event(delivery, _SHAPE.completing(told, found, meaning), meaning)]
 
 
