@@ -4,11 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from marshmallow import validate
-
 from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
-from providers.configuration import Secrets
+from providers.configuration import Secrets, Tolerance
 from providers.contract import Adapter
 from providers.meanings import Means, by_word, event, meaning_of
 from providers.schemes.parts import as_base64
@@ -68,12 +66,7 @@ class CashfreeConfig:
     client_secrets: Annotated[
         Secrets, "Merchant Dashboard > Developers > API Keys > Client Secret, of each active key"
     ]
-    tolerance_seconds: Annotated[
-        int | None,
-        "how far a timestamp may be from the receipt; without it any time is taken, since repeats"
-        " may carry the first one",
-        validate.Range(1, 604_800),
-    ] = None
+    tolerance_seconds: Tolerance = None
 
 
 class Cashfree(Adapter[CashfreeConfig]):

@@ -39,6 +39,13 @@ class Secret:
 Secrets = tuple[Secret, ...]
 """All live values of one secret: during a rotation there are two."""
 
+Tolerance = Annotated[
+    int | None,
+    "seconds that a timestamp may be from the receipt; empty: any, repeats may have the first one",
+    validate.Range(1, 604_800),
+]
+"""A window that the provider leaves to the receiver."""
+
 
 def load(config: type[C], raw: Mapping[str, Any]) -> C:
     """A provider's configuration from plain values (JSON types).

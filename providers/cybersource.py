@@ -10,7 +10,8 @@ from providers import payload
 from providers.configuration import Secret
 from providers.contract import Adapter, Reply
 from providers.meanings import Means, by_word, event, meaning_of
-from providers.schemes.named_keys import NamedKeyStamp, base64_key, usable_by_name
+from providers.schemes.named_keys import NamedKeyStamp, usable_by_name
+from providers.schemes.parts import base64_key
 from providers.shapes import Heading, Shape
 
 _MEANINGS = by_word(

@@ -11,11 +11,10 @@ from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secret, Secrets
-from providers.contract import Adapter, ApiRequest, Settlement, Verified
+from providers.contract import Adapter, Settlement, Verified
 from providers.meanings import Means, Told, by_word, event, meaning_of
-from providers.schemes.api_answer import found_object
+from providers.schemes.api_answer import found_object, key_get
 from providers.schemes.field_digest import FieldDigest, written
-from providers.schemes.parts import as_base64
 from providers.shapes import items, text
 
 # A transaction_status, and where money is promised the fraud_status, which is accept if absent.
@@ -85,11 +84,9 @@ class Midtrans(Adapter[MidtransConfig]):
         transaction = str(document.get("transaction_id"))
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", transaction):
             raise Rejected(Cause.MALFORMED, "transaction_id: must be a UUID")
-        token = ("Authorization", f"Basic {as_base64(f'{key.value}:'.encode())}")
         host = "api.sandbox" if config.environment == "sandbox" else "api"
         url = f"https://{host}.midtrans.com/v2/{transaction}/status"
-        answer = yield ApiRequest("GET", url, (token, ("Accept", "application/json")))
-        found = found_object(answer)
+        found = found_object((yield key_get(url, key.value, ("Accept", "application/json"))))
         code = str(found.get("status_code"))
         if code in _REFUSALS:
             raise Rejected(_REFUSALS[code], f"Midtrans answered with status_code {code}")

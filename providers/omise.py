@@ -4,16 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from marshmallow import validate
-
 from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
-from providers.configuration import Secret, Secrets
-from providers.contract import Adapter, ApiRequest, Settlement, Verified
-from providers.meanings import Means, event, meaning_of
-from providers.schemes.api_answer import found_object
-from providers.schemes.parts import as_base64, base64_bytes, usable_by
+from providers.configuration import Secret, Secrets, Tolerance
+from providers.contract import Adapter, Settlement, Verified
+from providers.meanings import Means, by_word, event, meaning_of
+from providers.schemes.api_answer import found_object, key_get
+from providers.schemes.parts import base64_key, usable_by
 from providers.schemes.two_header_hmac import TwoHeaderHmac
 from providers.shapes import Heading, Shape, matching
 
@@ -26,48 +24,32 @@ _STATES = {
     "failed": Means.FAILED,
     "expired": Means.CANCELED,
 }
-_MEANINGS = {f"charge.create {state}": its for state, its in _STATES.items()} | {
-    f"charge.complete {state}": its for state, its in _STATES.items()
-}
-_MEANINGS |= {
-    "charge.create waiting": Means.REQUIRES_MORE,
-    "charge.complete waiting": Means.PENDING,
-    "charge.capture successful": Means.PAID,
-    "charge.capture failed": Means.CAPTURE_FAILED,
-    "charge.expire": Means.RELEASED,
-    "charge.reverse": Means.RELEASED,
-    "refund.create closed": Means.REFUNDED,
-    # Older API versions give refunds no status.
-    "refund.create None": Means.REFUNDED,
-    "refund.create pending": Means.IGNORED,
-    "dispute.create": Means.DISPUTED,
-    "dispute.accept": Means.DISPUTE_LOST,
-    "dispute.close won": Means.DISPUTE_WON,
-    "dispute.close lost": Means.DISPUTE_LOST,
-}
+_MEANINGS = by_word(
+    {
+        "charge.create waiting": Means.REQUIRES_MORE,
+        "charge.complete waiting": Means.PENDING,
+        "charge.capture successful": Means.PAID,
+        "charge.capture failed": Means.CAPTURE_FAILED,
+        "charge.expire, charge.reverse": Means.RELEASED,
+        # Older API versions give refunds no status.
+        "refund.create closed, refund.create None": Means.REFUNDED,
+        "refund.create pending": Means.IGNORED,
+        "dispute.create": Means.DISPUTED,
+        "dispute.accept, dispute.close lost": Means.DISPUTE_LOST,
+        "dispute.close won": Means.DISPUTE_WON,
+    }
+)
+_MEANINGS |= {f"charge.create {state}": its for state, its in _STATES.items()}
+_MEANINGS |= {f"charge.complete {state}": its for state, its in _STATES.items()}
 _HEADING = Heading("id", "key", "created_at|created", "livemode")
+_NAMED = "metadata.session_id"
+_SUMS = {Means.AUTHORIZED: "authorized_amount|amount", Means.PAID: "captured_amount|amount"}
 _SHAPES = {
-    "charge": Shape(
-        "id",
-        "metadata.session_id",
-        sums={
-            Means.AUTHORIZED: "authorized_amount|amount",
-            Means.PAID: "captured_amount|amount",
-        },
-        # A charge is captured once, and told again at every change of it.
-        total=True,
-    ),
-    "refund": Shape("charge", "metadata.session_id"),
-    "dispute": Shape("charge", "metadata.session_id"),
+    # A charge is captured once, and told again at every change of it.
+    "charge": Shape("id", _NAMED, sums=_SUMS, total=True),
+    "refund": Shape("charge", _NAMED),
+    "dispute": Shape("charge", _NAMED),
 }
-
-
-def base64_key(secret: Secret) -> bytes:
-    """The key is written in base64. A secret that is not is refused, and named."""
-    key = base64_bytes(secret.value.strip())
-    if not key:
-        raise Rejected(Cause.NOT_CONFIGURED, f"{secret.label} is not base64")
-    return key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +64,7 @@ class OmiseConfig:
         "Dashboard > Keys > Secret key; an account without webhook secrets gets no signatures, and"
         " each of its events is asked for with this",
     ] = None
-    tolerance_seconds: Annotated[
-        int | None,
-        "how far a timestamp may be from the receipt; empty: any time, repeats may have the first",
-        validate.Range(1, 604_800),
-    ] = None
+    tolerance_seconds: Tolerance = None
 
 
 class Omise(Adapter[OmiseConfig]):
@@ -118,9 +96,7 @@ class Omise(Adapter[OmiseConfig]):
         asked = matching(payload.json_object(delivery.body), "id", "evnt_[0-9a-z_]{1,60}")
         if config.secret_key is None:
             raise Rejected(Cause.UNVERIFIABLE, "there is no secret_key to ask with")
-        token = as_base64(f"{config.secret_key.value}:".encode())
-        basic = ("Authorization", f"Basic {token}")
-        answer = found_object((yield ApiRequest("GET", _EVENT.format(asked), (basic,))))
+        answer = found_object((yield key_get(_EVENT.format(asked), config.secret_key.value)))
         if answer.get("id") != asked:
             raise Rejected(Cause.UNVERIFIABLE, "the API answered with another event")
         return [_event(delivery, answer)]

@@ -4,39 +4,45 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from marshmallow import fields, validate
-
 from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
-from providers.configuration import Secrets
+from providers.configuration import Secrets, Tolerance
 from providers.contract import Adapter, Reply
-from providers.meanings import Meaning, Means, Told, event, meaning_of
+from providers.meanings import Means, by_word, event, meaning_of
 from providers.schemes.moded_hmac import ModedHmac
+from providers.shapes import Heading, Shape, items, text
 
-_REFUND = {"succeeded": Means.REFUNDED, "failed": Means.REFUND_FAILED}
-_REFUND |= dict.fromkeys(("pending", "processing"), Means.IGNORED)
+_REFUNDS = "payment.refund.updated {0}, refund.updated {0}, refund.succeeded {0}"
 # A type, or a type and the status (of a dispute: the outcome) of its resource.
-_MEANINGS = {
-    "payment.paid": Means.PAID,
-    "payment.failed": Means.FAILED,
-    "payment_intent.succeeded": Means.PAID,
-    "payment_intent.awaiting_capture": Means.AUTHORIZED,
-    "payment_intent.awaiting_payment_method": Means.REQUIRES_MORE,
-    # The shop still has to make a payment from it.
-    "source.chargeable": Means.PENDING,
-    "checkout_session.payment.paid": Means.PAID,
-    "link.payment.paid": Means.PAID,
-    "qr.paid": Means.PAID,
-    "qr.expired": Means.CANCELED,
-    "payment.refunded": Means.REFUNDED,
-    "dispute.created": Means.DISPUTED,
-    "dispute.resolved won": Means.DISPUTE_WON,
-    "dispute.resolved lost": Means.DISPUTE_LOST,
-} | {
-    f"{kind} {status}": its
-    for kind in ("payment.refund.updated", "refund.updated", "refund.succeeded")
-    for status, its in _REFUND.items()
-}
+_MEANINGS = by_word(
+    {
+        "payment.paid, payment_intent.succeeded, checkout_session.payment.paid": Means.PAID,
+        "link.payment.paid, qr.paid": Means.PAID,
+        "payment.failed": Means.FAILED,
+        "payment_intent.awaiting_capture": Means.AUTHORIZED,
+        "payment_intent.awaiting_payment_method": Means.REQUIRES_MORE,
+        # The shop still has to make a payment from it.
+        "source.chargeable": Means.PENDING,
+        "qr.expired": Means.CANCELED,
+        "payment.refunded": Means.REFUNDED,
+        _REFUNDS.format("succeeded"): Means.REFUNDED,
+        _REFUNDS.format("failed"): Means.REFUND_FAILED,
+        _REFUNDS.format("pending"): Means.IGNORED,
+        _REFUNDS.format("processing"): Means.IGNORED,
+        "dispute.created": Means.DISPUTED,
+        "dispute.resolved won": Means.DISPUTE_WON,
+        "dispute.resolved lost": Means.DISPUTE_LOST,
+    }
+)
+_HEADING = Heading("id", "type", "created_at", "livemode")
+_NAMED = "metadata.session_id|paid.metadata.session_id|reference_number|external_reference_number"
+# What a checkout session, a link or an intent was paid by tells the money, if there is such.
+_MONEY = ("paid.amount|amount", "paid.currency|currency")
+# Several types tell of one payment: the intent, where there is one, is what they all know.
+_WHOLE = Shape("payment_intent_id|id", _NAMED, *_MONEY, "known", in_parts=True, priced=False)
+_PART = Shape("payment_intent_id|payment_id", _NAMED, *_MONEY, in_parts=True, priced=False)
+# All of a payment is back, which refunds of their own may have told already.
+_ALL_BACK = replace(_WHOLE, total=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,29 +50,7 @@ class PaymongoConfig:
     webhook_secrets: Annotated[
         Secrets, "Dashboard > Developers > Webhooks > (webhook) > Signing secret, whsk_..."
     ]
-    tolerance_seconds: Annotated[
-        int | None,
-        "how far a timestamp may be from the receipt; empty: any time, repeats may have the first",
-        validate.Range(1, 604_800),
-    ] = None
-
-
-class Details(payload.Body):
-    """A payment, an intent, a refund, a checkout session ...: what is used of each."""
-
-    id, amount = payload.Id(required=True), payload.MinorUnits(allow_none=True)
-    currency, status = payload.Currency(allow_none=True), payload.Text(allow_none=True)
-    payment_intent_id, payment_intent, payment_id = (payload.Id(allow_none=True) for _ in range(3))
-    reference_number, external_reference_number = (payload.Text(allow_none=True) for _ in range(2))
-    metadata, payments = (fields.Raw(allow_none=True) for _ in range(2))
-
-
-class Happening(payload.Body):
-    event_id, type = payload.Id(required=True, data_key="id"), payload.Id(required=True)
-    occurred_at = payload.UnixTime(required=True, data_key="created_at")
-
-
-_HAPPENING, _DETAILS = Happening(), Details()
+    tolerance_seconds: Tolerance = None
 
 
 def _flat(resource: Any) -> dict[str, Any]:
@@ -81,7 +65,7 @@ def _livemode(body: bytes) -> bool | None:
 
 
 class Paymongo(Adapter[PaymongoConfig]):
-    id = "paymongo"
+    id, key_path = "paymongo", "data.id"
     Config = PaymongoConfig
     scheme = ModedHmac[PaymongoConfig](
         "Paymongo-Signature",
@@ -94,55 +78,24 @@ class Paymongo(Adapter[PaymongoConfig]):
     meanings = _MEANINGS
     ignored = ("payout.*", "subscription.*", "workflow.*")
 
-    def key(self, delivery: Delivery, config: PaymongoConfig) -> bytes:
-        found = payload.text_under(payload.peek(delivery.body), "data.id")
-        return found.encode() if found else delivery.body
-
     def read(self, delivery: Delivery, config: PaymongoConfig) -> Iterable[PaymentEvent]:
         whole = _flat(payload.json_object(delivery.body).get("data"))
-        happening, found = _HAPPENING.read(whole), _flat(whole.get("data"))
-        told = Told(**happening, livemode=_livemode(delivery.body))
-        states = (payload.text_under(found, name) for name in ("outcome", "status"))
+        told, found = _HEADING.told(whole), _flat(whole.get("data"))
+        states = [text(found, name) for name in ("outcome", "status")]
         words = [told.type, *(f"{told.type} {state}" for state in states)]
         meaning = meaning_of(words, _MEANINGS, self.ignored)
-        if meaning:
-            told = _complete(told, _DETAILS.read(found), meaning)
-        return [event(delivery, told, meaning)]
-
-
-def _complete(told: Told, found: dict[str, Any], meaning: Meaning) -> Told:
-    own_id, payment = found["id"], _paid(found)
-    intent = found.get("payment_intent_id") or found.get("payment_intent")
-    external_id = found.get("payment_intent_id") or own_id
-    # Several types tell of one payment: the intent, where there is one, is what they all know.
-    known = (
-        None if own_id.startswith("pi_") else payment.get("payment_intent_id") or payment.get("id")
-    )
-    subject = intent or known or own_id
-    if told.type.startswith(("payment.refund.", "refund.", "dispute.")):
-        external_id, subject = payload.need(found, "payment_intent_id", "payment_id"), own_id
-    money = found if payment.get("amount") is None else payment
-    if meaning.needs_amount:
-        payload.require(money, "amount", "currency")
-    references = [payload.text_under(holder, "metadata.session_id") for holder in (found, payment)]
-    references += [found.get(f"{by}reference_number") for by in ("", "external_")]
-    return replace(
-        told,
-        external_id=external_id,
-        reference=next(filter(None, references), None),
-        subject=subject,
-        # All of a payment is back, which refunds of their own may have told already.
-        total=told.type == "payment.refunded",
-        amount=money.get("amount"),
-        currency=money.get("currency"),
-    )
+        found |= {"paid": _paid(found)}
+        own_id = text(found, "id") or ""
+        by_parts = "" if own_id.startswith("pi_") else "paid.payment_intent_id|paid.id"
+        found["known"] = text(found, f"payment_intent_id|payment_intent|{by_parts}|id")
+        is_part = told.type.startswith(("payment.refund.", "refund.", "dispute."))
+        shape = _ALL_BACK if told.type == "payment.refunded" else _PART if is_part else _WHOLE
+        return [event(delivery, shape.completing(told, found, meaning), meaning)]
 
 
 def _paid(found: dict[str, Any]) -> dict[str, Any]:
     """The nested payment that a checkout session, a link or an intent was paid by."""
-    nested = found.get("payments")
-    items = nested if isinstance(nested, list) else []
-    payments = (_DETAILS.read(_flat(payload.dig(item, "data") or item)) for item in items)
+    payments = [_flat(payload.dig(item, "data") or item) for item in items(found, "payments")]
     return next((payment for payment in payments if payment.get("status") == "paid"), {})
 
 

@@ -174,7 +174,7 @@ def major_sum(parts: list[Any], amount: str, currency: str) -> tuple[int | None,
         return None, None
     if len(named) > 1:
         raise Rejected(Cause.MALFORMED, f"{currency}: must be one and the same")
-    code = str(named.pop())
+    code = str(named.pop()).upper()
     return sum(payload.from_major(first(part, amount), code) for part in parts), code
 
 

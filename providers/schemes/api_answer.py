@@ -7,6 +7,7 @@ from gateway.domain.errors import Cause, Rejected
 from providers import payload
 from providers.configuration import Secret
 from providers.contract import ApiAnswer, ApiRequest
+from providers.schemes.parts import as_base64
 
 
 def found_object(answer: ApiAnswer) -> dict[str, Any]:
@@ -16,6 +17,12 @@ def found_object(answer: ApiAnswer) -> dict[str, Any]:
     if answer.status not in (HTTPStatus.OK, HTTPStatus.CREATED):
         raise Rejected(Cause.UNVERIFIABLE, f"the provider's API answered {answer.status}")
     return payload.json_object(answer.body)
+
+
+def key_get(url: str, key: str, *headers: tuple[str, str]) -> ApiRequest:
+    """Asks for an object by Basic authentication with a key for a user, and no password."""
+    basic = ("Authorization", f"Basic {as_base64(f'{key}:'.encode())}")
+    return ApiRequest("GET", url, (basic, *headers))
 
 
 def bearer_get(url: str, token: Secret | None) -> ApiRequest:

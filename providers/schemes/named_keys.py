@@ -11,7 +11,7 @@ from providers.configuration import Secret, Secrets
 from providers.contract import Verified
 from providers.schemes.parts import (
     as_base64,
-    base64_bytes,
+    base64_key,
     check_window,
     forged,
     header,
@@ -94,14 +94,6 @@ class NamedKeyList(Generic[C]):
 
     def _sign(self, delivery: Delivery, config: C, secret: Secret) -> str:
         return hmac.digest(self.key(secret, config), delivery.body, "sha256").hex()
-
-
-def base64_key(secret: Secret) -> bytes:
-    """The key is written in base64. A secret that is not is refused, and named."""
-    key = base64_bytes(secret.value.strip())
-    if not key:
-        raise Rejected(Cause.NOT_CONFIGURED, f"{secret.label} is not base64")
-    return key
 
 
 def usable_by_name(key: Callable[[Secret], object]) -> Callable[[Mapping[str, Secret]], None]:

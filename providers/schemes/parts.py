@@ -103,6 +103,14 @@ def base64_bytes(text: str) -> bytes | None:
         return None
 
 
+def base64_key(secret: Secret) -> bytes:
+    """The key is written in base64. A secret that is not is refused, and named."""
+    key = base64_bytes(secret.value.strip())
+    if not key:
+        raise Rejected(Cause.NOT_CONFIGURED, f"{secret.label} is not base64")
+    return key
+
+
 def usable_by(key: Callable[[Secret], object]) -> Callable[[Secrets], None]:
     """A validator for configuration: every secret of a list is one that `key` can read."""
 
