@@ -61,7 +61,13 @@ _INVOICE = Invoice()
 class Bitpay(Adapter[BitpayConfig]):
     id = "bitpay"
     Config = BitpayConfig
+    # Some bodies hold an id only, and one that is not signed may have been sent by anybody.
+    key_path = None
     scheme = BodyHmac[BitpayConfig](_HEADER, lambda config: config.token, encode=as_base64)
+    unproven = (
+        "notifications without a signature, and the state in signed ones; the invoice is "
+        "fetched back"
+    )
     meanings = _MEANINGS
     ignored = ("payout_*", "payoutGroup_*", "recipient_*", "refund_*", "settlement_*")
 
@@ -75,10 +81,6 @@ class Bitpay(Adapter[BitpayConfig]):
         except Rejected:
             return verdict
         return replace(verdict, settled=not _is_invoice(name))
-
-    def key(self, delivery: Delivery, config: BitpayConfig) -> None:
-        # Some bodies hold an id only, and one that is not signed may have been sent by anybody.
-        return None
 
     def read(self, delivery: Delivery, config: BitpayConfig) -> Iterable[PaymentEvent]:
         document = payload.json_object(delivery.body)

@@ -9,19 +9,17 @@ from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
 from providers.configuration import Secrets
 from providers.contract import Adapter, Reply
-from providers.meanings import Means, Told, by_word, event, meaning_of
+from providers.meanings import Means, Told, by_two_words, event, meaning_of
 from providers.schemes.clock_hmac import ClockHmac
 from providers.schemes.form_checksum import fields_of
 from providers.shapes import Shape, matching, text
 
-_DISPUTE = by_word(
-    {
-        "NEW, WORKING": Means.DISPUTED,
-        "COMPLETED_WON": Means.DISPUTE_WON,
-        "COMPLETED_LOST, CLOSED": Means.DISPUTE_LOST,
-        "COMPLETED_PENDING": Means.IGNORED,
-    }
-)
+_DISPUTE = {
+    "NEW, WORKING": Means.DISPUTED,
+    "COMPLETED_WON": Means.DISPUTE_WON,
+    "COMPLETED_LOST, CLOSED": Means.DISPUTE_LOST,
+    "COMPLETED_PENDING": Means.IGNORED,
+}
 # A transactionType; of a chargeback, its cbStatus as well.
 _MEANINGS = {
     "AUTH_ONLY": Means.AUTHORIZED,
@@ -29,8 +27,7 @@ _MEANINGS = {
     **dict.fromkeys(("DECLINE", "CC_CHARGE_FAILED"), Means.FAILED),
     "REFUND": Means.REFUNDED,
     "CHARGEBACK": Means.DISPUTED,
-    **{f"CHARGEBACK {status}": its for status, its in _DISPUTE.items()},
-    **{f"CHARGEBACK_STATUS_CHANGED {status}": its for status, its in _DISPUTE.items()},
+    **by_two_words({"CHARGEBACK, CHARGEBACK_STATUS_CHANGED": _DISPUTE}),
 }
 _NAMED = ("referenceNumber", "merchantTransactionId")
 _MONEY = ("invoiceChargeAmount", "invoiceChargeCurrency|currency")

@@ -10,7 +10,7 @@ from marshmallow import fields, validate
 from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
-from providers.configuration import Secret, Secrets
+from providers.configuration import HTTP_URL, Secret, Secrets
 from providers.contract import Adapter, ApiRequest, Settlement, Verified
 from providers.meanings import Means, Told, event, meaning_of
 from providers.schemes.api_answer import found_object
@@ -42,7 +42,7 @@ class BtcpayServerConfig:
     base_url: Annotated[
         str,
         "the server's own address, such as https://btcpay.example.com",
-        validate.Regexp(r"https?://[!-~]+\Z", error="must be an http(s) URL"),
+        HTTP_URL,
     ]
     store_id: Annotated[str, "Store > Settings > General > Store ID", validate.Regexp(_ID)]
     api_key: Annotated[Secret, "Account > API keys, with btcpay.store.canviewinvoices"]

@@ -39,6 +39,9 @@ class Secret:
 Secrets = tuple[Secret, ...]
 """All live values of one secret: during a rotation there are two."""
 
+HTTP_URL = validate.Regexp(r"https?://[!-~]+\Z", error="must be an http(s) URL")
+"""A validator for URLs that have to be given exactly as they were registered."""
+
 Tolerance = Annotated[
     int | None,
     "seconds that a timestamp may be from the receipt; empty: any, repeats may have the first one",

@@ -109,13 +109,16 @@ class Adapter(ABC, Generic[C]):
     ignored: ClassVar[tuple[str, ...]] = ()
     # For the operator: what of a delivery nothing proves, and what is done about that.
     unproven: ClassVar[str] = ""
-    # Where a JSON body has the id that a repeated delivery repeats; empty: all of the body counts.
-    key_path: ClassVar[str] = ""
+    # Where a JSON body has the id that a repeated delivery repeats; empty: all of the body counts;
+    # None: no delivery repeats another one, however alike they look.
+    key_path: ClassVar[str | None] = ""
     # The currencies whose minor unit the provider takes otherwise than ISO 4217: their decimals.
     decimals: ClassVar[Mapping[str, int]] = {}
 
     def key(self, delivery: Delivery, config: C) -> bytes | None:
         """What makes two deliveries the same one; None: the same bytes may mean something new."""
+        if self.key_path is None:
+            return None
         found = text_under(peek(delivery.body), self.key_path) if self.key_path else None
         return found.encode() if found else delivery.body
 

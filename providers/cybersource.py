@@ -30,17 +30,9 @@ _MEANINGS = by_word(
     }
 )
 _HEADING = Heading("notificationId", "eventType", "eventDate")
-_DETAILS = "orderInformation.amountDetails"
-_LATER = Shape(
-    "",
-    "clientReferenceInformation.code",
-    f"{_DETAILS}.totalAmount|{_DETAILS}.authorizedAmount",
-    f"{_DETAILS}.currency",
-    own_id="id|notificationId",
-    in_parts=True,
-    priced=False,
-    major=True,
-)
+_SUM, _NAMED = "orderInformation.amountDetails", "clientReferenceInformation.code"
+_MONEY = (f"{_SUM}.totalAmount|{_SUM}.authorizedAmount", f"{_SUM}.currency")
+_LATER = Shape("", _NAMED, *_MONEY, "id|notificationId", in_parts=True, priced=False, major=True)
 # Captures, refunds and reversals have ids of their own, and may not name the first one.
 _FIRST = replace(_LATER, external_id="id")
 

@@ -73,6 +73,7 @@ class Flutterwave(Adapter[FlutterwaveConfig]):
     )
     refusal_status = 401
     secret_headers = ("verif-hash",)
+    unproven = "v3's bodies; with a `secret_key` the transaction is fetched back"
     meanings = _MEANINGS
     ignored = (
         *("refund processing", "refund pending*", "chargeback.updated", "Transfer", "transfer.*"),

@@ -64,6 +64,7 @@ class Klarna(Adapter[KlarnaConfig]):
     Config = KlarnaConfig
     scheme = KeyedHmac[KlarnaConfig](*_HEADERS, keys=lambda config: config.signing_keys)
     unsigned = UrlToken[KlarnaConfig]("token", lambda config: config.callback_token)
+    unproven = "callbacks, which bring but a token of your own; the order is fetched back"
     meanings = _MEANINGS
     ignored = ("dispute.updated*", "dispute.representment", "dispute.*arbitration")
 
@@ -122,10 +123,8 @@ def _callback(delivery: Delivery) -> dict[str, Any] | None:
     if any(delivery.header_values(name) for name in _HEADERS):
         return None
     if not delivery.body:
-        return {
-            "order_id": query_value(delivery, "klarna_order_id")
-            or query_value(delivery, "order_id")
-        }
+        named = query_value(delivery, "klarna_order_id") or query_value(delivery, "order_id")
+        return {"order_id": named}
     body = payload.peek(delivery.body)
     return body if {"session_id", "order_id"} & body.keys() and "metadata" not in body else None
 

@@ -61,6 +61,18 @@ def by_word(rows: Mapping[str, Meaning]) -> dict[str, Meaning]:
     return {word.strip(): meaning for row, meaning in rows.items() for word in row.split(",")}
 
 
+def by_two_words(table: Mapping[str, Mapping[str, Meaning]]) -> dict[str, Meaning]:
+    """A table of pairs from one of first words, several with commas, with rows of the second."""
+    return by_word(
+        {
+            f"{first.strip()} {second}": meaning
+            for firsts, row in table.items()
+            for first in firsts.split(",")
+            for second, meaning in by_word(row).items()
+        }
+    )
+
+
 def meaning_of(
     words: Iterable[str], table: Mapping[str, Meaning], ignored: Iterable[str] = ()
 ) -> Meaning | None:

@@ -4,12 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from marshmallow import validate
-
 from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
-from providers.configuration import Secret, Secrets
+from providers.configuration import Secret, Secrets, Tolerance
 from providers.contract import Adapter, Settlement, Verified
 from providers.meanings import Means, Told, by_word, event, meaning_of
 from providers.schemes.api_answer import bearer_get, found_object
@@ -53,9 +51,7 @@ class MercadoPagoConfig:
     access_token: Annotated[
         Secret | None, "Your integrations > (application) > Production (or Test) credentials"
     ] = None
-    tolerance_seconds: Annotated[
-        int | None, "how old a signature may be; empty: not checked", validate.Range(1, 86_400)
-    ] = None
+    tolerance_seconds: Tolerance = None
 
 
 class MercadoPago(Adapter[MercadoPagoConfig]):
@@ -69,6 +65,7 @@ class MercadoPago(Adapter[MercadoPagoConfig]):
         window=lambda config: config.tolerance_seconds,
     )
     refusal_status = 401
+    unproven = "the body, which names an id only; the payment is fetched back"
     meanings = _MEANINGS
     ignored = tuple(
         "topic_merchant_order_wh subscription_* mp-connect point_integration_wh topic_card_id_wh"

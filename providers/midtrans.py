@@ -68,6 +68,7 @@ class Midtrans(Adapter[MidtransConfig]):
     scheme = FieldDigest[MidtransConfig](
         "signature_key", lambda config: config.server_keys, _digest
     )
+    unproven = "status and refunds; `environment` has the API confirm them, else they are believed"
     meanings = _MEANINGS
 
     def verify(self, delivery: Delivery, config: MidtransConfig) -> Verified:

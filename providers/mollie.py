@@ -58,6 +58,7 @@ class Mollie(Adapter[MollieConfig]):
         prefix="sha256=",
         token=lambda config: config.api_key,
     )
+    unproven = "classic webhooks, which name an id only; the payment is fetched back"
     meanings = _MEANINGS
     ignored = tuple(
         "dispute.* payment-link.* balance-transaction.* payout.* sales-invoice.* profile.*"

@@ -10,29 +10,26 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter
-from providers.meanings import Meaning, Means, Told, event, meaning_of
+from providers.meanings import Meaning, Means, Told, by_word, event, meaning_of
 from providers.schemes.form_checksum import FormChecksum, sent_fields
 
 _CHECKSUM = "advanceResponseChecksum"
 _SIGNED = "totalAmount currency responseTimeStamp PPP_TransactionID Status productId".split()
 # A transactionType and its outcome.
-_MEANINGS = {
-    "Auth APPROVED": Means.AUTHORIZED,
-    "Auth DECLINED": Means.FAILED,
-    "Auth PENDING": Means.PENDING,
-    # Captures by itself: no Auth comes before it.
-    "Sale APPROVED": Means.PAID,
-    "Sale DECLINED": Means.FAILED,
-    "Sale PENDING": Means.PENDING,
-    "Settle APPROVED": Means.CAPTURED,
-    "Settle DECLINED": Means.CAPTURE_FAILED,
-    "Settle PENDING": Means.PENDING,
-    "Void APPROVED": Means.RELEASED,
-    "Credit APPROVED": Means.REFUNDED,
-    "Credit DECLINED": Means.REFUND_FAILED,
-    "Refund APPROVED": Means.REFUNDED,
-    "Refund DECLINED": Means.REFUND_FAILED,
-}
+_MEANINGS = by_word(
+    {
+        "Auth APPROVED": Means.AUTHORIZED,
+        # Captures by itself: no Auth comes before it.
+        "Sale APPROVED": Means.PAID,
+        "Auth DECLINED, Sale DECLINED": Means.FAILED,
+        "Auth PENDING, Sale PENDING, Settle PENDING": Means.PENDING,
+        "Settle APPROVED": Means.CAPTURED,
+        "Settle DECLINED": Means.CAPTURE_FAILED,
+        "Void APPROVED": Means.RELEASED,
+        "Credit APPROVED, Refund APPROVED": Means.REFUNDED,
+        "Credit DECLINED, Refund DECLINED": Means.REFUND_FAILED,
+    }
+)
 _OUTCOMES = {"SUCCESS": "APPROVED", "ERROR": "DECLINED"}
 
 
@@ -75,6 +72,7 @@ class Nuvei(Adapter[NuveiConfig]):
         signed=lambda form: "".join(_with_status(form).get(name, "") for name in _SIGNED),
         algorithm=lambda config: config.hash_algorithm,
     )
+    unproven = "the kind of transaction and the references; status, amount and currency are signed"
     meanings = _MEANINGS
     ignored = ("CARD_TOKENIZATION", "Void *", "Credit *", "Refund *", "InitAuth3D *", "Auth3D *")
 

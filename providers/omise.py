@@ -9,7 +9,7 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secret, Secrets, Tolerance
 from providers.contract import Adapter, Settlement, Verified
-from providers.meanings import Means, by_word, event, meaning_of
+from providers.meanings import Means, by_two_words, by_word, event, meaning_of
 from providers.schemes.api_answer import found_object, key_get
 from providers.schemes.parts import base64_key, usable_by
 from providers.schemes.two_header_hmac import TwoHeaderHmac
@@ -39,8 +39,7 @@ _MEANINGS = by_word(
         "dispute.close won": Means.DISPUTE_WON,
     }
 )
-_MEANINGS |= {f"charge.create {state}": its for state, its in _STATES.items()}
-_MEANINGS |= {f"charge.complete {state}": its for state, its in _STATES.items()}
+_MEANINGS |= by_two_words({"charge.create, charge.complete": _STATES})
 _HEADING = Heading("id", "key", "created_at|created", "livemode")
 _NAMED = "metadata.session_id"
 _SUMS = {Means.AUTHORIZED: "authorized_amount|amount", Means.PAID: "captured_amount|amount"}

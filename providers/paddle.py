@@ -10,7 +10,7 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter
-from providers.meanings import Means, by_word, event, meaning_of
+from providers.meanings import Means, by_two_words, by_word, event, meaning_of
 from providers.schemes.timestamped_hmac import TimestampedHmac
 from providers.shapes import Heading, Shape
 
@@ -35,7 +35,7 @@ _MEANINGS = by_word(
         "transaction.canceled": Means.CANCELED,
     }
 )
-_MEANINGS |= {f"{kind} {word}": its for kind in _KINDS for word, its in by_word(_ACTIONS).items()}
+_MEANINGS |= by_two_words({", ".join(_KINDS): _ACTIONS})
 _HEADING = Heading("event_id", "event_type", "occurred_at")
 _TRANSACTION = Shape(
     "id",

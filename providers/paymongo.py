@@ -12,7 +12,7 @@ from providers.meanings import Means, by_word, event, meaning_of
 from providers.schemes.moded_hmac import ModedHmac
 from providers.shapes import Heading, Shape, items, text
 
-_REFUNDS = "payment.refund.updated {0}, refund.updated {0}, refund.succeeded {0}"
+_REFUND = "payment.refund.updated {0}, refund.updated {0}, refund.succeeded {0}"
 # A type, or a type and the status (of a dispute: the outcome) of its resource.
 _MEANINGS = by_word(
     {
@@ -25,10 +25,9 @@ _MEANINGS = by_word(
         "source.chargeable": Means.PENDING,
         "qr.expired": Means.CANCELED,
         "payment.refunded": Means.REFUNDED,
-        _REFUNDS.format("succeeded"): Means.REFUNDED,
-        _REFUNDS.format("failed"): Means.REFUND_FAILED,
-        _REFUNDS.format("pending"): Means.IGNORED,
-        _REFUNDS.format("processing"): Means.IGNORED,
+        _REFUND.format("succeeded"): Means.REFUNDED,
+        _REFUND.format("failed"): Means.REFUND_FAILED,
+        f"{_REFUND.format('pending')}, {_REFUND.format('processing')}": Means.IGNORED,
         "dispute.created": Means.DISPUTED,
         "dispute.resolved won": Means.DISPUTE_WON,
         "dispute.resolved lost": Means.DISPUTE_LOST,
@@ -47,9 +46,7 @@ _ALL_BACK = replace(_WHOLE, total=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymongoConfig:
-    webhook_secrets: Annotated[
-        Secrets, "Dashboard > Developers > Webhooks > (webhook) > Signing secret, whsk_..."
-    ]
+    webhook_secrets: Annotated[Secrets, "Dashboard > Developers > Webhooks > Signing secret"]
     tolerance_seconds: Tolerance = None
 
 
@@ -81,9 +78,8 @@ class Paymongo(Adapter[PaymongoConfig]):
     def read(self, delivery: Delivery, config: PaymongoConfig) -> Iterable[PaymentEvent]:
         whole = _flat(payload.json_object(delivery.body).get("data"))
         told, found = _HEADING.told(whole), _flat(whole.get("data"))
-        states = [text(found, name) for name in ("outcome", "status")]
-        words = [told.type, *(f"{told.type} {state}" for state in states)]
-        meaning = meaning_of(words, _MEANINGS, self.ignored)
+        states = (f"{told.type} {text(found, name)}" for name in ("outcome", "status"))
+        meaning = meaning_of([told.type, *states], _MEANINGS, self.ignored)
         found |= {"paid": _paid(found)}
         own_id = text(found, "id") or ""
         by_parts = "" if own_id.startswith("pi_") else "paid.payment_intent_id|paid.id"

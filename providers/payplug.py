@@ -65,13 +65,12 @@ _FOUND = PaymentOrRefund()
 class PayPlug(Adapter[PayPlugConfig]):
     id = "payplug"
     Config = PayPlugConfig
+    # Anybody can send what PayPlug will send: it must not become a repetition of that.
+    key_path = None
     scheme = Unsigned[PayPlugConfig]()
+    unproven = "the whole notification; what it names is fetched back"
     meanings = _MEANINGS
     ignored = ("installment_plan", "accounting_report")
-
-    def key(self, delivery: Delivery, config: PayPlugConfig) -> None:
-        # Anybody can send what PayPlug will send: it must not become a repetition of that.
-        return None
 
     def verify(self, delivery: Delivery, config: PayPlugConfig) -> Verified:
         if config.secret_key is None:

@@ -1,33 +1,28 @@
 """Rapyd: https://docs.rapyd.net/en/webhook-authentication.html."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
-
-from marshmallow import validate
 
 from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
-from providers.configuration import Secrets
+from providers.configuration import HTTP_URL, Secrets
 from providers.contract import Adapter
-from providers.meanings import Means, by_word, event, meaning_of
+from providers.meanings import Means, by_two_words, by_word, event, meaning_of
 from providers.schemes.salted_hmac import SaltedHmac
 from providers.shapes import Heading, Shape, text
 
-# What the state of a payment means, where its event's type does not tell (see _state).
+# What the state of a payment means, where its event's type does not tell (see _words).
 _STATES = {
     "CLO": Means.PAID,
     "ACT pending_capture": Means.AUTHORIZED,
     "ACT 3d_verification": Means.REQUIRES_MORE,
-    "ACT": Means.PENDING,
-    "NEW": Means.PENDING,
+    "ACT, NEW": Means.PENDING,
     "ERR": Means.FAILED,
-    "EXP": Means.CANCELED,
-    "CAN": Means.CANCELED,
+    "EXP, CAN": Means.CANCELED,
     "REV": Means.RELEASED,
 }
-_BY_STATE = ("PAYMENT_SUCCEEDED", "PAYMENT_UPDATED", "PAYMENT_COMPLETED")
-_MEANINGS = {f"{kind} {state}": its for kind in _BY_STATE for state, its in _STATES.items()}
+_MEANINGS = by_two_words({"PAYMENT_SUCCEEDED, PAYMENT_UPDATED, PAYMENT_COMPLETED": _STATES})
 _MEANINGS |= by_word(
     {
         # Closed, but nobody has paid: no money to tell of.
@@ -45,27 +40,23 @@ _MEANINGS |= by_word(
     }
 )
 _HEADING = Heading("id", "type", "created_at")
-_NAMED, _MONEY = "merchant_reference_id|metadata.session_id", ("amount", "currency_code|currency")
+_SESSION, _DISPUTED = "metadata.session_id", "original_transaction_id"
+_MONEY = ("amount", "currency_code|currency")
+_NAMED = f"merchant_reference_id|{_SESSION}"
 _PAYMENT = Shape("id", _NAMED, *_MONEY, total=True, priced=False, major=True)
 _PARTS = {
-    "REFUND": Shape("payment", "metadata.session_id", *_MONEY, priced=False, major=True),
+    "REFUND": replace(_PAYMENT, external_id="payment", reference=_SESSION, total=False),
     # Disputes have a token.
-    "DISPUTE": Shape(
-        "original_transaction_id", _NAMED, *_MONEY, "id|token", priced=False, major=True
-    ),
+    "DISPUTE": replace(_PAYMENT, external_id=_DISPUTED, own_id="id|token", total=False),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RapydConfig:
-    access_key: Annotated[
-        tuple[str, ...], "Client Portal > Developers > Credentials; several while you rotate"
-    ]
+    access_key: Annotated[tuple[str, ...], "Client Portal > Developers > Credentials; or several"]
     secret_key: Annotated[Secrets, "the same page"]
     webhook_url: Annotated[
-        str,
-        "the webhook URL exactly as typed in Client Portal > Developers > Webhooks",
-        validate.Regexp(r"https?://[!-~]+\Z", error="must be an http(s) URL"),
+        str, "exactly as typed in Client Portal > Developers > Webhooks", HTTP_URL
     ]
 
 
@@ -85,13 +76,11 @@ class Rapyd(Adapter[RapydConfig]):
 
     def read(self, delivery: Delivery, config: RapydConfig) -> Iterable[PaymentEvent]:
         document = payload.json_object(delivery.body)
-        millis = document.get("extended_timestamp")
-        sent_at = payload.from_millis(millis) if millis else delivery.received_at
+        at = document.get("extended_timestamp")
+        sent_at = payload.from_millis(at) if at else delivery.received_at
         told = _HEADING.told(document, sent_at)
         kind, found = told.type, payload.loose_object(document.get("data"))
-        if not any(word.partition(" ")[0] == kind for word in _MEANINGS):
-            return [event(delivery, told, meaning_of([kind], {}, self.ignored))]
-        meaning = meaning_of(_words(kind, found), _MEANINGS)
+        meaning = meaning_of(_words(kind, found), _MEANINGS, self.ignored)
         shape = next((its for part, its in _PARTS.items() if part in kind), _PAYMENT)
         # While nothing is captured `amount` is 0.
         found["amount"] = found.get("amount") or found.get("original_amount")

@@ -4,14 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from marshmallow import validate
-
 from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
-from providers.configuration import Secrets
+from providers.configuration import HTTP_URL, Secrets
 from providers.contract import Adapter, Verified
-from providers.meanings import Meaning, Means, by_word, event, meaning_of
+from providers.meanings import Meaning, Means, by_two_words, event, meaning_of
 from providers.schemes.body_hmac import BodyHmac
 from providers.schemes.parts import as_base64
 from providers.shapes import Heading, Shape, matching
@@ -42,12 +40,7 @@ _STATUSES = {
     # The latter is its name in older API versions.
     "dispute.state.updated, dispute.state.changed": _DISPUTE | {"PROCESSING": Means.IGNORED},
 }
-_MEANINGS = {
-    f"{kind.strip()} {status}": its
-    for kinds, row in _STATUSES.items()
-    for kind in kinds.split(",")
-    for status, its in by_word(row).items()
-}
+_MEANINGS = by_two_words(_STATUSES)
 _KINDS = frozenset(word.partition(" ")[0] for word in _MEANINGS)
 _MODES = {"production": True, "sandbox": False}
 
@@ -62,7 +55,7 @@ class SquareConfig:
     notification_url: Annotated[
         str,
         "the notification URL of that subscription, exactly as registered, to the last slash",
-        validate.Regexp(r"https?://[!-~]+\Z", error="must be an http(s) URL"),
+        HTTP_URL,
     ]
 
 

@@ -11,7 +11,7 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter
-from providers.meanings import Means, Told, by_word, event, meaning_of
+from providers.meanings import Means, Told, by_two_words, event, meaning_of
 from providers.schemes.hashstring import created, hashstring
 from providers.schemes.header_signature import HeaderSignature
 from providers.shapes import Shape, text
@@ -29,16 +29,13 @@ _REFUND = {
     "FAILED, DECLINED, RESTRICTED, CANCELLED, TIMEDOUT": Means.REFUND_FAILED,
     "PENDING, IN_PROGRESS": Means.IGNORED,
 }
-_STATUSES = {
-    "charge": _CHARGE,
-    "authorize": _CHARGE | {"AUTHORIZED": Means.AUTHORIZED},
-    "refund": _REFUND,
-}
-_MEANINGS = {
-    f"{kind} {status}": its
-    for kind, row in _STATUSES.items()
-    for status, its in by_word(row).items()
-}
+_MEANINGS = by_two_words(
+    {
+        "charge": _CHARGE,
+        "authorize": _CHARGE | {"AUTHORIZED": Means.AUTHORIZED},
+        "refund": _REFUND,
+    }
+)
 _NAMED = "metadata.session_id|reference.order|reference.transaction"
 _CHARGED = Shape("id", _NAMED, in_parts=True, major=True)
 _SHAPES = {

@@ -82,6 +82,7 @@ class Xendit(Adapter[XenditConfig]):
     scheme = StaticToken[XenditConfig]("x-callback-token", lambda config: config.callback_tokens)
     refusal_status = 401
     secret_headers = ("x-callback-token",)
+    unproven = "the whole body: the header is a static token, so serve this URL by HTTPS only"
     meanings = _MEANINGS
     ignored = tuple("payment_token.* payment_method.* payout.* disbursement disbursement.*".split())
 
