@@ -24,14 +24,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
-from marshmallow import fields
-
 from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter
-from providers.meanings import Means, Told, event, meaning_of
+from providers.meanings import Means, event, meaning_of
 from providers.schemes.body_hmac import BodyHmac
+from providers.shapes import Heading, Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,19 +38,8 @@ class {Name}Config:
     webhook_secrets: Annotated[Secrets, "where the operator finds it"]
 
 
-class Payment(payload.Body):
-    id = payload.Id(required=True)
-    reference = payload.Text(load_default=None, allow_none=True)
-    amount, currency = payload.MinorUnits(required=True), payload.Currency(required=True)
-
-
-class Envelope(payload.Body):
-    id, type = payload.Id(required=True), payload.Text(required=True)
-    created = payload.Time(required=True)
-    data = fields.Raw(load_default=None)
-
-
-_ENVELOPE, _PAYMENT = Envelope(), Payment()
+_HEADING = Heading("id", "type", "created")
+_SHAPE = Shape("data.id", "data.reference", "data.amount", "data.currency", "data.id")
 
 
 class {Name}(Adapter[{Name}Config]):
@@ -70,26 +58,43 @@ class {Name}(Adapter[{Name}Config]):
     ignored = ("payout.*",)
 
     def read(self, delivery: Delivery, config: {Name}Config) -> Iterable[PaymentEvent]:
-        envelope = _ENVELOPE.read(payload.json_object(delivery.body))
-        kind = envelope["type"]
-        told = Told(event_id=envelope["id"], type=kind, occurred_at=envelope["created"])
-        if kind not in self.meanings:
-            return [event(delivery, told, meaning_of([kind], {{}}, self.ignored))]
-        payment = _PAYMENT.read(envelope["data"])
-        told = Told(
-            event_id=envelope["id"],
-            type=kind,
-            occurred_at=envelope["created"],
-            external_id=payment["id"],
-            reference=payment["reference"],
-            amount=payment["amount"],
-            currency=payment["currency"],
-        )
-        return [event(delivery, told, self.meanings[kind])]
+        document = payload.json_object(delivery.body)
+        told = _HEADING.told(document)
+        meaning = meaning_of([told.type], self.meanings, self.ignored)
+        return [event(delivery, _SHAPE.completing(told, document, meaning), meaning)]
 
 
 adapter = {Name}()
 '''
+_PAGE = """# {Name}
+
+What its webhooks do, each line from the provider's own page (name it) or seen (say how).
+
+## Delivery
+
+Method, form, retries, what it wants to be answered.
+
+## Verification
+
+Headers, signed bytes, key and encoding, window, rotation.
+
+## Identity and correlation
+
+What is equal when a delivery is repeated; where our reference and the payment's id stand.
+
+## Meanings
+
+| the provider's word | session | payment |
+| --- | --- | --- |
+
+## Money
+
+Unit, form, exceptions.
+
+## Not authenticated
+
+What nothing proves, and what is asked back.
+"""
 _PYPROJECT = """[build-system]
 requires = ["setuptools>=77"]
 build-backend = "setuptools.build_meta"
@@ -122,20 +127,23 @@ _KINDS = {
 
 
 def files(name: str, *, outside: bool) -> dict[str, str]:
-    """What to write, by path: the adapter, its samples, a vector, and a package if outside."""
-    adapter = _ADAPTER.format(name=name, Name="".join(map(str.capitalize, name.split("_"))))
+    """What to write, by path: adapter, samples, a vector, its page, and a package if outside."""
+    title = "".join(map(str.capitalize, name.split("_")))
+    adapter, page = _ADAPTER.format(name=name, Name=title), _PAGE.format(Name=title)
     samples, vectors = _json(_samples()), _json([_vector(name)])
     if not outside:
         return {
             f"providers/{name}.py": adapter,
             f"providers/samples/{name}.json": samples,
             f"tests/vectors/{name}.json": vectors,
+            f"docs/providers/{name}.md": page,
         }
     package = f"gateway_provider_{name}"
     return {
         f"{package}/__init__.py": adapter,
         f"{package}/samples/{name}.json": samples,
         f"vectors/{name}.json": vectors,
+        "README.md": page,
         "pyproject.toml": _PYPROJECT.format(name=name, dashed=name.replace("_", "-")),
     }
 

@@ -24,7 +24,11 @@ WORKER_TIMEOUT = 5.0
 
 
 def edge_client(url: str) -> Redis:
-    """For requests: gives up within a second, never sends a command twice by itself."""
+    """For requests: gives up within a second.
+
+    Only what was cut off is sent once more, on a new connection: after a restart of the store all
+    idle connections are dead, and each would cost a provider a 503.
+    """
     pool = BlockingConnectionPool.from_url(
         url,
         # A burst of requests shares these in turn; one connection each would be refused.
@@ -32,7 +36,7 @@ def edge_client(url: str) -> Redis:
         timeout=EDGE_TIMEOUT,
         socket_timeout=EDGE_TIMEOUT,
         socket_connect_timeout=EDGE_TIMEOUT,
-        retry=Retry(NoBackoff(), 0),
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
     )
     return Redis.from_pool(pool)
 

@@ -31,6 +31,7 @@ def test_scaffold_writes_the_files_of_an_adapter(tmp_path, monkeypatch, capsys):
         "providers/acme_pay.py",
         "providers/samples/acme_pay.json",
         "tests/vectors/acme_pay.json",
+        "docs/providers/acme_pay.md",
     } == written
     assert "_BUILT_IN" in capsys.readouterr().out
 

@@ -150,7 +150,7 @@ def test_odd_context_is_never_sent(stripe, thin):
 
 
 def test_thin_event_without_an_api_key_says_which_setting_is_missing(instance_of, thin):
-    keyless = instance_of("stripe")
+    keyless = instance_of("stripe", api_key=None)
     with pytest.raises(Rejected, match="api_key") as refused:
         next(keyless.adapter.settle(thin(), keyless.config))
     assert Cause.UNVERIFIABLE == refused.value.cause
