@@ -77,8 +77,7 @@ class Rapyd(Adapter[RapydConfig]):
     def read(self, delivery: Delivery, config: RapydConfig) -> Iterable[PaymentEvent]:
         document = payload.json_object(delivery.body)
         at = document.get("extended_timestamp")
-        sent_at = payload.from_millis(at) if at else delivery.received_at
-        told = _HEADING.told(document, sent_at)
+        told = _HEADING.told(document, payload.from_millis(at) if at else delivery.received_at)
         kind, found = told.type, payload.loose_object(document.get("data"))
         meaning = meaning_of(_words(kind, found), _MEANINGS, self.ignored)
         shape = next((its for part, its in _PARTS.items() if part in kind), _PAYMENT)

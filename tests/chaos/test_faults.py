@@ -7,7 +7,7 @@ import break_store  # noqa: F401
 import pytest
 from scene import FAULTS, SHORT
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system")]
 
 
 @pytest.mark.parametrize("name", FAULTS)

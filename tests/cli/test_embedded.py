@@ -28,7 +28,7 @@ def serve(tmp_path):
 
 
 def test_server_can_keep_the_gateways_promises(serve, tmp_path):
-    health = serve(tmp_path / "data", check)
+    health = serve(tmp_path / "data", lambda client: check(client, lambda: datetime.now(UTC)))
 
     assert (True, ()) == (health.ok, health.warnings)
 
