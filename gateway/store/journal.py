@@ -2,37 +2,47 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
-from datetime import datetime
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from redis import Redis
 
-from gateway.domain.errors import Cause, Rejected
+from gateway.domain.errors import Cause, NotFound, Rejected
 from gateway.domain.events import Delivery
 from gateway.store import keys
-from gateway.store.connection import guarded
+from gateway.store.connection import call, guarded
 from gateway.store.times import from_micros, to_micros
+from providers.diagnosis import Diagnosis
 
-# Anybody can fill this journal, so what it keeps of anybody is little.
+# Anybody can fill this journal, so what it keeps of all of them is little. For each instance:
 MAX_ENTRIES = 1000
-MAX_BODY = 8 * 1024
-MAX_HEADERS = 4 * 1024
+MAX_BYTES = 8 * 1024 * 1024
+# Of one request; a body that is longer is cut, and cannot be verified again.
+MAX_BODY = 64 * 1024
+MAX_HEADERS = 8 * 1024
+_ID = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """One refused request; `body` is cut at MAX_BODY, `digest` is that of the whole."""
+    """One refused request. `delivery` is as it came, but for its credentials.
+
+    `whole` False: the body is cut, or headers are missing; `digest` is that of the whole body.
+    `passed_over` counts the requests since the last entry that were not written down.
+    `kept_as` is the delivery that it became once it could be verified.
+    """
 
     id: str
-    provider_id: str
     cause: Cause
     detail: str
-    received_at: datetime
-    remote_addr: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
+    delivery: Delivery
     digest: str
+    whole: bool = True
+    passed_over: int = 0
+    diagnosis: Diagnosis | None = None
+    kept_as: str | None = field(default=None)
 
 
 class Journal:
@@ -41,34 +51,108 @@ class Journal:
     def __init__(self, client: Redis) -> None:
         self._client = client
 
-    def record(self, delivery: Delivery, error: Rejected) -> None:
+    def record(
+        self,
+        delivery: Delivery,
+        error: Rejected,
+        diagnosis: Diagnosis | None = None,
+        passed_over: int = 0,
+    ) -> str:
+        """Writes a request down; its id."""
         headers = json.dumps(delivery.headers, separators=(",", ":"))
-        entry: dict[Any, Any] = {
+        whole = len(delivery.body) <= MAX_BODY and len(headers) <= MAX_HEADERS
+        meta = {
             "cause": error.cause.value,
             "detail": error.detail,
             "at": to_micros(delivery.received_at),
             "from": delivery.remote_addr,
+            "method": delivery.method,
+            "path": delivery.path[:500],
+            "query": delivery.query[:2000],
+            "whole": whole,
+            "over": passed_over,
+            "diagnosis": diagnosis.as_json() if diagnosis else None,
+        }
+        entry = {
+            "meta": json.dumps(meta, separators=(",", ":")),
             "headers": headers if len(headers) <= MAX_HEADERS else "[]",
             "body": delivery.body[:MAX_BODY],
             "digest": hashlib.sha256(delivery.body).hexdigest(),
         }
-        where = keys.rejected(delivery.provider_id)
-        guarded(self._client.xadd, where, entry, maxlen=MAX_ENTRIES, approximate=True)
-
-    def latest(self, provider_id: str, count: int) -> list[Rejection]:
-        """The last rejected requests of an instance, newest first."""
-        found: Any = guarded(self._client.xrevrange, keys.rejected(provider_id), count=count)
-        return [
-            Rejection(
-                id=entry_id.decode(),
-                provider_id=provider_id,
-                cause=Cause(raw[b"cause"].decode()),
-                detail=raw[b"detail"].decode(),
-                received_at=from_micros(int(raw[b"at"])),
-                remote_addr=raw[b"from"].decode(),
-                headers=tuple((name, value) for name, value in json.loads(raw[b"headers"])),
-                body=raw[b"body"],
-                digest=raw[b"digest"].decode(),
+        size = sum(len(value) for value in entry.values())
+        flat = [part for pair in entry.items() for part in pair]
+        return _text(
+            call(
+                self._client,
+                "journal",
+                _keys(delivery.provider_id),
+                [MAX_ENTRIES, MAX_BYTES, size, *flat],
             )
-            for entry_id, raw in found
-        ]
+        )
+
+    def latest(self, provider_id: str, count: int, before: str | None = None) -> list[Rejection]:
+        """The last rejected requests of an instance, newest first; `before` an id: older ones."""
+        newest = f"({before}" if before else "+"
+        found: Any = guarded(
+            self._client.xrevrange, keys.rejected(provider_id), max=newest, count=count
+        )
+        kept: Any = guarded(self._client.hgetall, keys.rejected_kept(provider_id)) if found else {}
+        return [_rejection(provider_id, at, raw, kept) for at, raw in found]
+
+    def get(self, provider_id: str, entry_id: str) -> Rejection:
+        """One rejected request. Raises NotFound."""
+        where = keys.rejected(provider_id)
+        usable = _ID.fullmatch(entry_id) is not None
+        found: Any = guarded(self._client.xrange, where, entry_id, entry_id) if usable else []
+        if not found:
+            raise NotFound(
+                f"{provider_id} has no rejected request {entry_id}; old ones are let go."
+            )
+        kept: Any = guarded(self._client.hgetall, keys.rejected_kept(provider_id))
+        at, raw = found[0]
+        return _rejection(provider_id, at, raw, kept)
+
+    def keep(self, rejection: Rejection, delivery_id: str) -> None:
+        """Notes that a rejected request has become a delivery after all."""
+        where = keys.rejected_kept(rejection.delivery.provider_id)
+        guarded(self._client.hset, where, rejection.id, delivery_id)
+
+
+def _keys(provider_id: str) -> list[str]:
+    return [
+        keys.rejected(provider_id),
+        keys.rejected_bytes(provider_id),
+        keys.rejected_kept(provider_id),
+    ]
+
+
+def _rejection(
+    provider_id: str, entry_id: bytes, raw: Mapping[bytes, bytes], kept: Mapping[bytes, bytes]
+) -> Rejection:
+    meta = json.loads(raw[b"meta"])
+    delivery = Delivery(
+        provider_id=provider_id,
+        body=raw[b"body"],
+        headers=tuple((name, value) for name, value in json.loads(raw[b"headers"])),
+        received_at=from_micros(meta["at"]),
+        method=meta["method"],
+        path=meta["path"],
+        query=meta["query"],
+        remote_addr=meta["from"],
+    )
+    became = kept.get(entry_id)
+    return Rejection(
+        id=_text(entry_id),
+        cause=Cause(meta["cause"]),
+        detail=meta["detail"],
+        delivery=delivery,
+        digest=raw[b"digest"].decode(),
+        whole=meta["whole"],
+        passed_over=meta["over"],
+        diagnosis=Diagnosis.from_json(meta["diagnosis"]) if meta["diagnosis"] else None,
+        kept_as=_text(became) if became else None,
+    )
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

@@ -100,6 +100,14 @@ def rejected(provider_id: str) -> str:
     return f"rejected:{{{provider_id}}}"
 
 
+def rejected_bytes(provider_id: str) -> str:
+    return f"rejected:{{{provider_id}}}:bytes"
+
+
+def rejected_kept(provider_id: str) -> str:
+    return f"rejected:{{{provider_id}}}:kept"
+
+
 def secret_use(provider_id: str) -> str:
     return f"secrets:{{{provider_id}}}"
 

@@ -5,6 +5,7 @@ provider tries again. A refused one is answered 4xx and journaled with its cause
 more than that: reading what a delivery says is the worker's.
 """
 
+import time
 from dataclasses import replace
 from urllib.parse import unquote_plus
 from uuid import uuid4
@@ -15,14 +16,15 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from gateway.domain.errors import Cause, NotFound, Rejected, StoreUnavailable
 from gateway.domain.events import Delivery
+from gateway.web.journaling import Gate
 from gateway.web.keeping import keep
 from gateway.web.problems import problem
 from gateway.web.services import Services
 from providers import registry
 from providers.contract import Reply, Verified
+from providers.diagnosis import REDACTED, diagnose
 from providers.registry import Instance
 
-_REDACTED = "[redacted]"
 _CHUNK = 64 * 1024
 # They prove who sends, so whoever reads the store could send too.
 _CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
@@ -46,6 +48,7 @@ class Ingress:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._gate = Gate()
 
     def receive(self, name: str) -> Response:
         """The whole way of one webhook. Raises NotFound and StoreUnavailable."""
@@ -126,12 +129,21 @@ class Ingress:
             cause=error.cause.value,
             detail=error.detail,
         )
+        self._journal(delivery, error, instance)
+        return problem(status, error.cause.value, str(error), cause=error.cause.value)
+
+    def _journal(self, delivery: Delivery, error: Rejected, instance: Instance | None) -> None:
+        name, address = delivery.provider_id, delivery.remote_addr
+        passed_over = self._gate.admit(name, address, time.monotonic())
+        if passed_over is None:
+            return
+        others = self._services.settings.instances.values()
+        found = diagnose(delivery, error.cause, instance, others) if instance else None
         try:
-            self._services.journal.record(redacted(delivery, instance), error)
+            self._services.journal.record(redacted(delivery, instance), error, found, passed_over)
         except StoreUnavailable as unavailable:
             # It stays refused: the journal is for people, and nothing was promised.
             log.warning("journal_unavailable", detail=str(unavailable))
-        return problem(status, error.cause.value, str(error), cause=error.cause.value)
 
 
 def redacted(delivery: Delivery, instance: Instance | None) -> Delivery:
@@ -141,7 +153,7 @@ def redacted(delivery: Delivery, instance: Instance | None) -> Delivery:
         secret |= {name.lower() for name in instance.adapter.secret_headers}
         parameters = frozenset(instance.adapter.secret_query)
     headers = tuple(
-        (name, _REDACTED if name.lower() in secret else value) for name, value in delivery.headers
+        (name, REDACTED if name.lower() in secret else value) for name, value in delivery.headers
     )
     query = delivery.query
     if parameters:
@@ -152,7 +164,7 @@ def redacted(delivery: Delivery, instance: Instance | None) -> Delivery:
 def _redacted_pair(pair: str, parameters: frozenset[str]) -> str:
     """A pair of a query; all but the secret ones stay as they came, byte for byte."""
     name, _, _ = pair.partition("=")
-    return f"{name}={_REDACTED}" if unquote_plus(name) in parameters else pair
+    return f"{name}={REDACTED}" if unquote_plus(name) in parameters else pair
 
 
 def _refuse_encoded(delivery: Delivery) -> None:

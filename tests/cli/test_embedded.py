@@ -1,5 +1,6 @@
 import builtins
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest

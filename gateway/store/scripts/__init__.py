@@ -22,6 +22,7 @@ FUNCTIONS = (
     "leave_place",
     "select_place",
     "replace_record",
+    "journal",
     "list_session",
 )
 

@@ -130,6 +130,23 @@ local function replace_record(keys, args)
   return 1
 end
 
+-- Writes a refused request down, and lets go of the oldest ones until the journal is within its
+-- bounds again. Every entry begins with its size; what was later kept of one is noted beside it.
+-- KEYS journal, its bytes, kept ones   ARGV entries at most, bytes at most, size, field, value, ...
+local function journal(keys, args)
+  local id = redis.call('XADD', keys[1], '*', 'size', args[3], unpack(args, 4))
+  local bytes = redis.call('INCRBY', keys[2], args[3])
+  local count = redis.call('XLEN', keys[1])
+  while count > tonumber(args[1]) or (bytes > tonumber(args[2]) and count > 1) do
+    local oldest = redis.call('XRANGE', keys[1], '-', '+', 'COUNT', 1)[1]
+    redis.call('XDEL', keys[1], oldest[1])
+    redis.call('HDEL', keys[3], oldest[1])
+    bytes = redis.call('DECRBY', keys[2], oldest[2][2])
+    count = count - 1
+  end
+  return id
+end
+
 -- Lists a session under its status and under no other.
 -- KEYS the list of its status, the lists of the others...   ARGV session id, time (microseconds)
 local function list_session(keys, args)
