@@ -11,7 +11,10 @@ from gateway.domain.errors import GatewayError
 # Imported when they are asked for: `gateway token` must not wait for what `gateway run` needs.
 _COMMANDS = {
     "config": "gateway.cli.settings",
+    "dead": "gateway.cli.dead",
+    "deliveries": "gateway.cli.deliveries",
     "demo": "gateway.cli.demo",
+    "rejections": "gateway.cli.rejections",
     "run": "gateway.cli.run",
     "simulate": "gateway.cli.simulate",
     "token": "gateway.cli.token",

@@ -1,25 +1,145 @@
-"""Simulated webhooks on the command line: posted as their provider would, one line for each."""
+"""`gateway deliveries`: what came, what became of it, and having it worked on again."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
 
 import click
 
-from gateway.client import Answer, post_delivery
-from gateway.domain.errors import Rejected
-from gateway.domain.events import Delivery
-from providers.registry import Instance
+from gateway.cli import operating
+from gateway.cli.operating import as_json, delivery_facts, delivery_line, say
+from gateway.store.deliveries import StoredDelivery
+from gateway.store.keys import DeliveryState
+from jobs import replay as replaying
+from jobs.replay import Preview, Selection
+from jobs.runtime import Runtime
+
+F = TypeVar("F", bound=Callable[..., Any])
+_STATES = [state.value for state in DeliveryState if state is not DeliveryState.RECEIVED]
 
 
-def post(base_url: str, instance: Instance, delivery: Delivery, note: str = "") -> Answer:
-    """Posts a delivery and says what the gateway answered. Raises Unreachable."""
-    answer = post_delivery(base_url, delivery)
-    line = f"→ {instance.name} {_types(instance, delivery)}  {answer.status}"
-    click.echo("  ".join(part for part in (line, answer.cause, note) if part))
-    return answer
+def filters(command: F) -> F:
+    """The options that choose deliveries."""
+    for option in (
+        click.option("--since", callback=operating.time, help="That got there since this time."),
+        click.option("--cause", help="With this text in their notes."),
+        click.option("--session", "session_id", help="That had an effect on this session."),
+        click.option("--provider", "provider_id", help="Of this provider instance."),
+    ):
+        command = option(command)
+    return command
 
 
-def _types(instance: Instance, delivery: Delivery) -> str:
-    """What the delivery tells, in the provider's own words."""
+def selection(state: str, **chosen: Any) -> Selection:
+    since: datetime | None = chosen["since"]
+    names = ("provider_id", "session_id", "cause")
+    return Selection(DeliveryState(state), since=since, **{name: chosen[name] for name in names})
+
+
+@click.group(name="deliveries")
+def command() -> None:
+    """Look at deliveries in the store that GATEWAY_STORE_URL names, and replay them."""
+
+
+@command.command(name="list")
+@click.option("--state", type=click.Choice(_STATES), default="applied", show_default=True)
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
+@filters
+@as_json
+def list_(state: str, limit: int, *, as_json: bool, **chosen: Any) -> None:
+    """List deliveries of a state, those first that got there last."""
+    with operating.runtime() as (runtime, _):
+        for stored in replaying.find(runtime, selection(state, **chosen), limit).deliveries:
+            say(as_json, delivery_line(stored), **delivery_facts(stored))
+
+
+@command.command()
+@click.argument("delivery_id")
+@as_json
+def show(delivery_id: str, *, as_json: bool) -> None:
+    """Show a delivery, its body, and what a replay would do."""
+    with operating.runtime() as (runtime, _):
+        stored = found(runtime, delivery_id)
+        told = replaying.preview(runtime, stored)
+        body = stored.delivery.body.decode("utf-8", "backslashreplace")
+        if as_json:
+            headers = [list(pair) for pair in stored.delivery.headers]
+            facts = delivery_facts(stored) | {"headers": headers, "body": body}
+            say(as_json, "", **facts, **_preview_facts(told))
+            return
+        click.echo(f"{delivery_line(stored)}\n")
+        for name, value in stored.delivery.headers:
+            click.echo(f"{name}: {value}")
+        click.echo(f"\n{body}\n")
+        show_preview(told)
+
+
+@command.command()
+@click.argument("delivery_ids", nargs=-1)
+@click.option("--state", type=click.Choice(_STATES), help="All of this state that fit the filters.")
+@filters
+@click.option("--dry-run", is_flag=True, help="Only tell what that would do.")
+@as_json
+def replay(
+    delivery_ids: tuple[str, ...], state: str | None, *, dry_run: bool, as_json: bool, **chosen: Any
+) -> None:
+    """Have deliveries worked on again; what their sessions know already changes nothing."""
+    if bool(delivery_ids) == bool(state):
+        raise click.UsageError("Name deliveries, or a --state and filters.")
+    with operating.runtime() as (runtime, _):
+        if state:
+            wanted = list(replaying.find_all(runtime, selection(state, **chosen)))
+        else:
+            wanted = [found(runtime, delivery_id) for delivery_id in delivery_ids]
+        run(runtime, wanted, dry_run=dry_run, as_json=as_json)
+
+
+def run(runtime: Runtime, wanted: list[StoredDelivery], *, dry_run: bool, as_json: bool) -> None:
+    """Replays deliveries, or tells what that would do."""
+    if dry_run:
+        for stored in wanted:
+            told = replaying.preview(runtime, stored)
+            if as_json:
+                say(as_json, "", **_preview_facts(told))
+            else:
+                show_preview(told)
+        return
+    who, ids = operating.operator(), [stored.id for stored in wanted]
+    operating.with_progress(ids, "Replaying", lambda one: replaying.replay(runtime, [one], who))
+    say(as_json, f"{len(ids)} put back to work.", replayed=len(ids))
+
+
+def found(runtime: Runtime, delivery_id: str) -> StoredDelivery:
     try:
-        types = [event.type for event in instance.adapter.read(delivery, instance.config)]
-    except Rejected as error:
-        return f"({error.cause})"
-    return " + ".join(types) or "(nothing about a payment)"
+        stored = runtime.inbox.load([delivery_id])[0]
+    except ValueError:
+        stored = None
+    if stored is None:
+        raise click.ClickException(f"There is no delivery {delivery_id!r}.")
+    return stored
+
+
+def show_preview(told: Preview) -> None:
+    click.echo(f"{told.stored.id}  {told.verdict}; {told.reading}")
+    for effect in told.effects:
+        moved = f"{effect.before} → {effect.after}" if effect.before else ""
+        line = f"  {effect.event.type}  {effect.session_id or ''}  {effect.outcome}  {moved}"
+        click.echo(line.rstrip())
+
+
+def _preview_facts(told: Preview) -> dict[str, Any]:
+    return {
+        "delivery_id": told.stored.id,
+        "verdict": told.verdict,
+        "reading": told.reading,
+        "effects": [
+            {
+                "type": effect.event.type,
+                "session_id": effect.session_id,
+                "outcome": effect.outcome,
+                "before": effect.before,
+                "after": effect.after,
+            }
+            for effect in told.effects
+        ],
+    }

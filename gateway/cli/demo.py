@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.deliveries import post
 from gateway.cli.development import Gateway, Plan, development_environment, free_port, running
+from gateway.cli.posting import post
 from gateway.cli.timeline import timeline
 from gateway.client import Answer, GatewayClient, NewSession, Refused, Session
 from gateway.config import PREFIX, environment, load

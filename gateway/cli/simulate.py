@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
-from gateway.cli.deliveries import post
+from gateway.cli import operating
 from gateway.cli.development import TOKEN_FILE, development_instance, simulated_adapters
+from gateway.cli.posting import post
 from gateway.cli.stand_in import PORT, StandIn, serving
 from gateway.client import GatewayClient, Refused, Session
 from gateway.config import environment
@@ -21,18 +22,6 @@ from providers.simulator import SimulatedPayment
 BASE_URL = "http://127.0.0.1:8080"
 _NOT_FOUND = 404
 _LATE = timedelta(hours=1)
-
-
-def _time(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        at = datetime.fromisoformat(value)
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is not a time like 2026-11-20T14:00:00Z.") from None
-    if at.tzinfo is None:
-        raise click.BadParameter("say the zone as well, like 2026-11-20T14:00:00Z.")
-    return at.astimezone(UTC)
 
 
 def _list(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
@@ -49,7 +38,7 @@ def _list(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # 
 @click.option("--amount", type=click.IntRange(0), help="Minor units; else the session's.")
 @click.option("--currency", help="ISO 4217; else the session's.")
 @click.option("--external-id", help="The provider's id of the payment.")
-@click.option("--at", callback=_time, help="When it happened; else now.")
+@click.option("--at", callback=operating.time, help="When it happened; else now.")
 @click.option("--late", is_flag=True, help="It happened an hour ago.")
 @click.option("--twice", is_flag=True, help="Post it twice, as providers do.")
 @click.option("--url", default=BASE_URL, show_default=True, envvar="GATEWAY_URL")

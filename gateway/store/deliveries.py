@@ -1,11 +1,13 @@
 """Deliveries as records: what was kept, what came of it, and how that is written."""
 
 import json
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway.domain.errors import InvalidInput
 from gateway.domain.events import Delivery
 from gateway.store.keys import DeliveryState
 from gateway.store.sessions import Lookup
@@ -16,7 +18,7 @@ from gateway.store.times import from_micros, to_micros
 class StoredDelivery:
     """A verified delivery as it was kept, and what came of it so far.
 
-    `failure` is what went wrong at the last try to apply it.
+    `failure` is what went wrong at the last try to apply it, `asked` who had it tried again.
     """
 
     id: str
@@ -29,6 +31,7 @@ class StoredDelivery:
     notes: tuple[str, ...] = ()
     waits: tuple[Lookup, ...] = ()
     failure: str = ""
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,26 @@ class Parked:
     delivery_id: str
     received_at: datetime
     waits: tuple[Lookup, ...]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Spot:
+    """A place in a list of deliveries: when one got there (milliseconds), and which it is."""
+
+    millis: int
+    delivery_id: str
+
+    @property
+    def cursor(self) -> str:
+        return f"{self.millis}-{self.delivery_id}"
+
+    @classmethod
+    def of(cls, cursor: str) -> "Spot":
+        """Raises InvalidInput if it is no cursor of ours."""
+        millis, _, delivery_id = cursor.partition("-")
+        if not re.fullmatch(r"[0-9]{1,16}", millis):
+            raise InvalidInput("cursor", "is not one that a page ended with")
+        return cls(int(millis), delivery_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +136,7 @@ def decode(delivery_id: str, raw: Mapping[bytes, bytes]) -> StoredDelivery:
         notes=tuple(json.loads(raw.get(b"notes", b"[]"))),
         waits=decode_waits(raw.get(b"waits")),
         failure=raw.get(b"failure", b"").decode(),
+        asked=raw.get(b"asked", b"").decode(),
     )
 
 

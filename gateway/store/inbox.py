@@ -21,6 +21,7 @@ from gateway.store.deliveries import (
     Entry,
     Finished,
     Parked,
+    Spot,
     StoredDelivery,
     decode,
     decode_parked,
@@ -164,6 +165,44 @@ class Inbox:
             found += page
         newest = sorted(found, key=lambda item: item[1], reverse=True)
         return [_text(member) for member, _ in newest[:count]]
+
+    def page(
+        self, state: DeliveryState, after: Spot | None, since: datetime | None, count: int
+    ) -> list[Spot]:
+        """The next deliveries of a state, those first that got there last; `since` ends them."""
+        oldest = "-inf" if since is None else str(_milliseconds_of(since))
+        found = [
+            spot
+            for shard in range(self.shards)
+            for spot in self._page(keys.deliveries(shard, state), after, oldest, count)
+        ]
+        return sorted(found, reverse=True)[:count]
+
+    def _page(self, where: str, after: Spot | None, oldest: str, count: int) -> list[Spot]:
+        newest = str(after.millis) if after else "+inf"
+        found: list[Spot] = []
+        start = 0
+        while len(found) < count:
+            page: Any = guarded(
+                self._client.zrevrangebyscore,
+                where,
+                newest,
+                oldest,
+                start=start,
+                num=count,
+                withscores=True,
+            )
+            spots = [Spot(int(score), _text(member)) for member, score in page]
+            # A batch gets there in one moment: those of it that were seen come once more.
+            found += [spot for spot in spots if after is None or spot < after]
+            start += count
+            if len(page) < count:
+                break
+        return found[:count]
+
+    def note_asked(self, delivery_id: str, who: str) -> None:
+        """Remembers who had a delivery worked on again."""
+        call(self._client, "annotate", [keys.delivery(delivery_id)], ["asked", who])
 
     def give_up(self, delivery_id: str, leaves: DeliveryState, at: datetime, why: str) -> None:
         """Makes a delivery that has waited for too long a dead letter."""

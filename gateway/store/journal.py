@@ -22,6 +22,7 @@ MAX_BYTES = 8 * 1024 * 1024
 # Of one request; a body that is longer is cut, and cannot be verified again.
 MAX_BODY = 64 * 1024
 MAX_HEADERS = 8 * 1024
+_ID_LIMIT = 2**64
 _ID = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 
 
@@ -92,6 +93,8 @@ class Journal:
 
     def latest(self, provider_id: str, count: int, before: str | None = None) -> list[Rejection]:
         """The last rejected requests of an instance, newest first; `before` an id: older ones."""
+        if before is not None and not _is_id(before):
+            return []
         newest = f"({before}" if before else "+"
         found: Any = guarded(
             self._client.xrevrange, keys.rejected(provider_id), max=newest, count=count
@@ -102,7 +105,7 @@ class Journal:
     def get(self, provider_id: str, entry_id: str) -> Rejection:
         """One rejected request. Raises NotFound."""
         where = keys.rejected(provider_id)
-        usable = _ID.fullmatch(entry_id) is not None
+        usable = _is_id(entry_id)
         found: Any = guarded(self._client.xrange, where, entry_id, entry_id) if usable else []
         if not found:
             raise NotFound(
@@ -116,6 +119,12 @@ class Journal:
         """Notes that a rejected request has become a delivery after all."""
         where = keys.rejected_kept(rejection.delivery.provider_id)
         guarded(self._client.hset, where, rejection.id, delivery_id)
+
+
+def _is_id(text: str) -> bool:
+    """Whether the store can take it for the id of an entry, and for the end of a range."""
+    parts = text.split("-") if _ID.fullmatch(text) else ["0"]
+    return 0 < max(map(int, parts)) < _ID_LIMIT
 
 
 def _keys(provider_id: str) -> list[str]:

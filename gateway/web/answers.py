@@ -3,8 +3,10 @@
 from marshmallow import Schema, fields
 
 from gateway.domain.collections import CollectionStatus
+from gateway.domain.errors import Cause
 from gateway.domain.events import ChangeKind, SessionStatus
 from gateway.domain.sessions import Outcome
+from gateway.store.keys import DeliveryState
 
 
 class ManualAccepted(Schema):
@@ -148,3 +150,113 @@ class Problem(Schema):
     detail = fields.String(required=True)
     request_id = fields.String(required=True)
     errors = fields.Dict()
+
+
+class DeliveryView(Schema):
+    """A delivery that was acknowledged, and what became of it."""
+
+    id = fields.String(required=True)
+    provider_id = fields.String(required=True)
+    state = fields.Enum(DeliveryState, by_value=True, required=True)
+    received_at = fields.AwareDateTime(required=True)
+    finished_at = fields.AwareDateTime(required=True, allow_none=True)
+    secret = fields.String(
+        required=True, metadata={"description": "The label of the secret that matched."}
+    )
+    settled = fields.Boolean(
+        required=True, metadata={"description": "False: it is asked back from the provider's API."}
+    )
+    duplicates = fields.Integer(required=True)
+    notes = fields.List(fields.String(), required=True)
+    failure = fields.String(required=True)
+    asked = fields.String(required=True, metadata={"description": "Who had it tried again."})
+
+
+class DeliveryPage(Schema):
+    """Some deliveries; `next_cursor` is null on the last page."""
+
+    deliveries = fields.List(fields.Nested(DeliveryView), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class EffectView(Schema):
+    """What one event would do to its session: its status now, and after it."""
+
+    type = fields.String(required=True)
+    event_id = fields.String(required=True)
+    session_id = fields.String(required=True, allow_none=True)
+    outcome = fields.String(required=True)
+    change = fields.Enum(ChangeKind, by_value=True, required=True, allow_none=True)
+    before = fields.Enum(SessionStatus, by_value=True, required=True, allow_none=True)
+    after = fields.Enum(SessionStatus, by_value=True, required=True, allow_none=True)
+
+
+class PreviewView(Schema):
+    """What a replay would do, by today's secrets and adapters."""
+
+    delivery_id = fields.String(required=True)
+    verdict = fields.String(required=True)
+    reading = fields.String(required=True)
+    effects = fields.List(fields.Nested(EffectView), required=True)
+
+
+class RequestView(Schema):
+    """A request as it came, but for its credentials."""
+
+    method = fields.String(required=True)
+    path = fields.String(required=True)
+    query = fields.String(required=True)
+    headers = fields.List(fields.List(fields.String()), required=True)
+    body = fields.String(required=True)
+    body_encoding = fields.String(required=True, metadata={"example": "utf-8"})
+    remote_addr = fields.String(required=True)
+
+
+class DeliveryDetail(DeliveryView, RequestView, PreviewView):
+    """A delivery, whole, with what a replay would do."""
+
+
+class Replayed(Schema):
+    """How many were put back to work; `more`: the filter fits others that were not."""
+
+    replayed = fields.Integer(required=True)
+    more = fields.Boolean(required=True)
+    previews = fields.List(fields.Nested(PreviewView))
+
+
+class RejectionView(Schema):
+    """A request that was refused, and why."""
+
+    id = fields.String(required=True)
+    provider_id = fields.String(required=True)
+    cause = fields.Enum(Cause, by_value=True, required=True)
+    detail = fields.String(required=True)
+    received_at = fields.AwareDateTime(required=True)
+    remote_addr = fields.String(required=True)
+    digest = fields.String(required=True)
+    passed_over = fields.Integer(
+        required=True, metadata={"description": "Refused since the one before, not written down."}
+    )
+    delivery_id = fields.String(
+        required=True, allow_none=True, metadata={"description": "What it became, reverified."}
+    )
+    diagnosis = fields.Dict(required=True)
+
+
+class RejectionPage(Schema):
+    """Some refused requests; `next_cursor` is null on the last page."""
+
+    rejections = fields.List(fields.Nested(RejectionView), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class RejectionDetail(RejectionView, RequestView):
+    """A refused request, whole."""
+
+
+class ReverifiedView(Schema):
+    """What came of verifying a refused request again."""
+
+    id = fields.String(required=True)
+    delivery_id = fields.String(required=True, allow_none=True)
+    why = fields.String(required=True)

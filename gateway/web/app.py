@@ -7,6 +7,7 @@ from gateway import __version__
 from gateway.config import Face
 from gateway.web import (
     collections,
+    deliveries,
     ingress,
     listings,
     manual,
@@ -43,7 +44,7 @@ def create_app(services: Services) -> Flask:
         app.register_blueprint(waiting.blueprint(services, auth, room))
         api = Api(app)
         api.register_blueprint(sessions.blueprint(services, auth, room))
-        for floor in (listings, payments, collections, quarantine, manual):
+        for floor in (listings, payments, collections, quarantine, manual, deliveries):
             api.register_blueprint(floor.blueprint(services, auth))
         # No view names it: it is what all errors look like.
         api.spec.components.schema("Problem", schema=Problem)

@@ -6,6 +6,7 @@ from marshmallow import RAISE, Schema, fields, validate
 
 from gateway.domain.events import SessionStatus
 from gateway.domain.money import MAX_AMOUNT
+from gateway.store.keys import DeliveryState
 from gateway.store.sessions import SESSION_ID
 
 # `$` alone would let a trailing line feed pass.
@@ -176,3 +177,38 @@ class Adding(Given):
     session_ids = fields.List(
         _id("A session's id."), required=True, validate=validate.Length(1, MAX_PAGE)
     )
+
+
+class _Which(Given):
+    """Which deliveries are meant: all that fit every filter."""
+
+    state = fields.Enum(DeliveryState, by_value=True, load_default=DeliveryState.DEAD)
+    provider_id = fields.String(validate=validate.Length(1, 64))
+    session_id = _id("Those that had an effect on this session.")
+    cause = fields.String(
+        validate=validate.Length(1, 200), metadata={"description": "A text in their notes."}
+    )
+    since = fields.AwareDateTime()
+
+
+class DeliveryFilter(_Which):
+    """A page of deliveries."""
+
+    limit = fields.Integer(load_default=20, validate=validate.Range(1, MAX_PAGE))
+    cursor = fields.String(validate=validate.Length(1, 80))
+
+
+class Replay(_Which):
+    """Which deliveries to work on again."""
+
+    dry_run = fields.Boolean(
+        load_default=False, metadata={"description": "Only tell what that would do."}
+    )
+
+
+class RejectionFilter(Given):
+    """A page of the refused requests of one provider."""
+
+    provider_id = fields.String(required=True, validate=validate.Length(1, 64))
+    limit = fields.Integer(load_default=20, validate=validate.Range(1, MAX_PAGE))
+    cursor = fields.String(validate=validate.Regexp(f"^[0-9]{{1,20}}-[0-9]{{1,20}}{_END}"))

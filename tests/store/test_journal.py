@@ -93,8 +93,9 @@ def test_request_that_became_a_delivery_says_so(journal):
     assert "dlv_1" == journal.get("stripe", entry_id).kept_as
 
 
-@pytest.mark.parametrize("odd", ["", "x", "1-", "*", "1-1-1", "+"])
+@pytest.mark.parametrize("odd", ["", "x", "1-", "*", "1-1-1", "+", "0-0", "9" * 20 + "-1"])
 def test_odd_id_is_not_found(journal, odd):
     journal.record(builders.delivery(), Rejected(Cause.BAD_SIGNATURE))
     with pytest.raises(NotFound):
         journal.get("stripe", odd)
+    assert [] == journal.latest("stripe", 9, before=odd or "0-0")

@@ -1,0 +1,161 @@
+"""Working on stored deliveries again: what an operator does once an adapter or a setting is mended.
+
+A replay goes the way of every delivery: back into the inbox, once through a drain. What a session's
+history has already is not applied again, so replaying everything changes nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.domain.actions import Actor
+from gateway.domain.errors import Rejected
+from gateway.domain.events import PaymentEvent, SessionStatus
+from gateway.domain.history import decision_key
+from gateway.domain.sessions import apply
+from gateway.store.deliveries import Spot, StoredDelivery
+from gateway.store.keys import DeliveryState, shard_of
+from gateway.store.sessions import Lookup
+from jobs.runtime import Runtime
+from providers.diagnosis import REDACTED
+from providers.registry import Instance
+
+_PAGE = 200
+# Of the deliveries that are looked through for one page: filters that fit few must end, too.
+_MOST_LOOKED_AT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which deliveries: all that fit every filter that is given.
+
+    `since` is when they got there; `cause` is a text in what is noted of them.
+    """
+
+    state: DeliveryState
+    provider_id: str | None = None
+    session_id: str | None = None
+    cause: str | None = None
+    since: datetime | None = None
+
+    def fits(self, stored: StoredDelivery) -> bool:
+        notes = " ".join(stored.notes)
+        return (
+            self.provider_id in (None, stored.delivery.provider_id)
+            and (self.cause is None or self.cause in notes)
+            and (self.session_id is None or f"to {self.session_id}" in notes)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of deliveries, newest first, and after which the next one begins; None: no more."""
+
+    deliveries: tuple[StoredDelivery, ...]
+    last: Spot | None
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What one event of a delivery would do to its session: the status now, and then."""
+
+    event: PaymentEvent
+    session_id: str | None = None
+    outcome: str = "waits for its session"
+    before: SessionStatus | None = None
+    after: SessionStatus | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a replay would do. `verdict` judges the delivery at its receipt by today's secrets."""
+
+    stored: StoredDelivery
+    verdict: str
+    reading: str
+    effects: tuple[Effect, ...] = ()
+
+
+def find(runtime: Runtime, wanted: Selection, count: int, after: Spot | None = None) -> Found:
+    """The next deliveries of a selection, `count` at most."""
+    found: list[StoredDelivery] = []
+    for _ in range(_MOST_LOOKED_AT // _PAGE):
+        spots = runtime.inbox.page(wanted.state, after, wanted.since, _PAGE)
+        loaded = runtime.inbox.load([spot.delivery_id for spot in spots])
+        for spot, stored in zip(spots, loaded, strict=True):
+            after = spot
+            if stored is not None and wanted.fits(stored):
+                found.append(stored)
+                if len(found) == count:
+                    return Found(tuple(found), after)
+        if len(spots) < _PAGE:
+            return Found(tuple(found), None)
+    return Found(tuple(found), after)
+
+
+def find_all(runtime: Runtime, wanted: Selection) -> Iterator[StoredDelivery]:
+    """All deliveries of a selection, page by page."""
+    after: Spot | None = None
+    while True:
+        found = find(runtime, wanted, _PAGE, after)
+        yield from found.deliveries
+        if found.last is None:
+            return
+        after = found.last
+
+
+def replay(runtime: Runtime, delivery_ids: Sequence[str], who: Actor) -> int:
+    """Puts deliveries back to work; how many there were."""
+    done = 0
+    for delivery_id in delivery_ids:
+        appended = runtime.inbox.requeue(delivery_id)
+        done += appended.new
+        runtime.inbox.note_asked(delivery_id, f"{who.name} at {who.now.isoformat()}")
+        if appended.wake_due:
+            runtime.queue.wake(shard_of(delivery_id))
+    return done
+
+
+def preview(runtime: Runtime, stored: StoredDelivery) -> Preview:
+    """What a replay would do with today's adapters and settings; nothing is written."""
+    instance = runtime.instances.get(stored.delivery.provider_id)
+    if instance is None:
+        return Preview(stored, "not configured", "its provider is not configured")
+    verdict = _verdict(stored, instance)
+    if not stored.settled:
+        return Preview(stored, verdict, "the provider's API would be asked")
+    try:
+        events = tuple(instance.adapter.read(stored.delivery, instance.config))
+    except Rejected as error:
+        return Preview(stored, verdict, str(error))
+    return Preview(stored, verdict, "read", tuple(_effects(runtime, instance, events)))
+
+
+def _verdict(stored: StoredDelivery, instance: Instance) -> str:
+    if any(value == REDACTED for _, value in stored.delivery.headers):
+        return "it was genuine at its receipt; its credentials were not kept"
+    try:
+        verified = instance.adapter.verify(stored.delivery, instance.config)
+    except Rejected as error:
+        return f"genuine at its receipt, but not by today's secrets: {error}"
+    return f"genuine, by {verified.secret}" if verified.secret else "accepted, to be asked back"
+
+
+def _effects(
+    runtime: Runtime, instance: Instance, events: Sequence[PaymentEvent]
+) -> Iterator[Effect]:
+    for event in events:
+        if not event.concerns_payment:
+            yield Effect(event, outcome="ignored" if event.recognized else "unknown type")
+            continue
+        lookup = Lookup(event.provider_id, event.external_id, event.reference)
+        found = runtime.sessions.find([lookup])[0]
+        key = decision_key(event.provider_id, event.event_id)
+        loaded = runtime.sessions.load([(found.session_id, (key,))])[0] if found else None
+        if found is None or loaded is None:
+            yield Effect(event)
+            continue
+        known = key in loaded.known
+        _, verdict = apply(loaded.record, event, known=known, livemode=instance.livemode)
+        outcome = verdict.outcome.value
+        yield Effect(event, found.session_id, outcome, verdict.before, verdict.after)

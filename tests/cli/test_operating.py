@@ -1,0 +1,128 @@
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import builders
+import pytest
+from click.testing import CliRunner
+
+from gateway.cli import main
+from gateway.config import load
+from gateway.domain.errors import Cause, Rejected
+from gateway.domain.history import session_created
+from gateway.store.connection import worker_client
+from gateway.store.journal import Journal
+from jobs import runtime as jobs_runtime
+from jobs.drain import Drain
+from providers import simulator
+from providers.simulator import SimulatedPayment
+
+SECRET = "whsec_development_not_a_secret"
+
+
+@pytest.fixture
+def environment(valkey_url):
+    return {"GATEWAY_STORE_URL": valkey_url, "GATEWAY_STRIPE_WEBHOOK_SECRETS": SECRET}
+
+
+@pytest.fixture
+def runtime(environment, valkey):
+    client = worker_client(environment["GATEWAY_STORE_URL"])
+    made = jobs_runtime.connect(load(environment), client)
+    made.inbox.open()
+    record = builders.record("ps_1", provider_id="stripe", amount=4250)
+    made.sessions.create(record, session_created(record.session, "api:test"))
+    yield made
+    client.close()
+
+
+@pytest.fixture
+def gateway(environment):
+    """Runs a command; what it printed, as lines or as JSON."""
+
+    def run(*words, code=0, **settings):
+        done = CliRunner().invoke(main, words, env=environment | settings)
+        assert code == done.exit_code, done.output
+        lines = done.stdout.splitlines()
+        return [json.loads(line) for line in lines] if "--json" in words else lines
+
+    return run
+
+
+def delivery(runtime):
+    told = SimulatedPayment(session_id="ps_1", external_id="pi_1", amount=4250, currency="EUR")
+    instance = runtime.instances["stripe"]
+    return simulator.simulate(instance, "authorized", told, event_id="evt_1", at=datetime.now(UTC))
+
+
+def keep(runtime):
+    appended = runtime.inbox.append(delivery(runtime), b"k", secret="s", settled=True)
+    return appended.delivery_id
+
+
+def drain(runtime):
+    Drain(runtime, 0).run(linger=timedelta(0))
+
+
+def test_dead_letters_are_listed_and_requeued(gateway, runtime):
+    delivery_id = keep(runtime)
+    drain(replace(runtime, instances={}))
+
+    (line,) = gateway("dead", "list")
+    assert delivery_id in line
+    assert "not_configured" in line
+    assert "1 put back to work." in gateway("dead", "requeue", "--all")[-1]
+    drain(runtime)
+    (shown,) = gateway("deliveries", "list", "--json")
+    assert (delivery_id, "applied") == (shown["id"], shown["state"])
+    assert "cli:" in shown["asked"]
+
+
+def test_dry_run_shows_the_change_and_makes_none(gateway, runtime):
+    delivery_id = keep(runtime)
+
+    lines = gateway("deliveries", "replay", delivery_id, "--dry-run")
+
+    assert "genuine, by webhook_secrets[0]; read" in lines[0]
+    assert lines[1].endswith("ps_1  applied  pending → authorized")
+    assert "pending" == runtime.sessions.get("ps_1").status
+
+
+def test_delivery_is_shown_with_its_body(gateway, runtime):
+    delivery_id = keep(runtime)
+
+    assert any('"evt_1"' in line for line in gateway("deliveries", "show", delivery_id))
+    (facts,) = gateway("deliveries", "show", delivery_id, "--json")
+    assert "genuine, by webhook_secrets[0]" == facts["verdict"]
+
+
+def test_refused_requests_are_diagnosed_and_verified_again(gateway, runtime, valkey):
+    journal = Journal(valkey)
+    entry = journal.record(delivery(runtime), Rejected(Cause.BAD_SIGNATURE, "no secret fits"))
+    other = {"GATEWAY_STRIPE_WEBHOOK_SECRETS": "whsec_other"}
+
+    assert "bad_signature" in gateway("rejections", "list", "stripe")[0]
+    (facts,) = gateway("rejections", "diagnose", "stripe", entry, "--json")
+    assert "evt_1" in facts["body"]
+    assert "still refused" in gateway("rejections", "reverify", "stripe", "--all", **other)[0]
+    assert "kept as dlv_" in gateway("rejections", "reverify", "stripe", entry)[0]
+    drain(runtime)
+    assert "authorized" == runtime.sessions.get("ps_1").status
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("deliveries", "replay"),
+        ("deliveries", "replay", "x", "--state", "dead"),
+        ("dead", "requeue"),
+        ("rejections", "reverify", "stripe"),
+        ("deliveries", "list", "--since", "yesterday"),
+    ],
+)
+def test_unclear_call_is_told_what_to_say(gateway, runtime, words):
+    gateway(*words, code=2)
+
+
+def test_unknown_delivery_is_told(gateway, runtime):
+    gateway("deliveries", "show", "odd", code=1)
