@@ -19,6 +19,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
 from gateway.domain.errors import ConfigurationError
 from gateway.store.keys import MAX_SHARDS
+from gateway.store.sealing import Seal
 from providers import configuration, registry
 from providers.registry import Instance
 
@@ -42,13 +43,19 @@ class LogFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The whole configuration. `max_body` in bytes; URLs may hold passwords."""
+    """The whole configuration. `max_body` in bytes; URLs may hold passwords.
+
+    Bodies are let go of `body_days` after they were applied, and sealed with the first of
+    `body_keys`, if there are any.
+    """
 
     store_url: str = field(repr=False)
     queue_url: str = field(repr=False)
     shards: int = 1
     faces: frozenset[Face] = frozenset(Face)
     max_body: int = 256 * 1024
+    body_days: int = 35
+    body_keys: tuple[str, ...] = field(default=(), repr=False)
     log_format: LogFormat = LogFormat.JSON
     instances: Mapping[str, Instance] = field(default_factory=dict)
 
@@ -56,6 +63,17 @@ class Settings:
 def _store_url(value: str) -> None:
     if not value.startswith(_STORE_SCHEMES):
         raise ValidationError(f"must begin with one of {', '.join(_STORE_SCHEMES)}")
+
+
+def _keys_of(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _body_keys(value: str) -> None:
+    try:
+        Seal(_keys_of(value))
+    except ValueError:
+        raise ValidationError("must be keys that `gateway bodies key` made") from None
 
 
 class _Variables(Schema):
@@ -69,6 +87,8 @@ class _Variables(Schema):
     SHARDS = fields.Integer(load_default=1, validate=validate.Range(1, MAX_SHARDS))
     FACES = fields.String(load_default="webhooks,api")
     MAX_BODY = fields.Integer(load_default=256 * 1024, validate=validate.Range(1024, 2**24))
+    BODY_DAYS = fields.Integer(load_default=35, validate=validate.Range(1, 35))
+    BODY_KEYS = fields.String(load_default="", validate=_body_keys)
     LOG_FORMAT = fields.Enum(LogFormat, by_value=True, load_default=LogFormat.JSON)
     INSTANCES = fields.String(load_default="")
 
@@ -112,6 +132,8 @@ def load(environ: Mapping[str, str]) -> Settings:
         shards=own["SHARDS"],
         faces=faces,
         max_body=own["MAX_BODY"],
+        body_days=own["BODY_DAYS"],
+        body_keys=_keys_of(own["BODY_KEYS"]),
         log_format=own["LOG_FORMAT"],
         instances=instances,
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from structlog import get_logger
 
+from gateway.domain.errors import GatewayError
 from gateway.domain.events import PaymentEvent
 from gateway.domain.history import Decision, decision_key
 from gateway.domain.sessions import Outcome, Verdict, apply, stamped
@@ -232,6 +233,8 @@ def _result(
 
 
 def place(error: Exception) -> str:
-    """What failed and where; not its message, which may quote a body."""
+    """What failed and where; of other errors than ours no message, which may quote a body."""
+    if isinstance(error, GatewayError):
+        return str(error)
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"

@@ -105,9 +105,12 @@ def find_all(runtime: Runtime, wanted: Selection) -> Iterator[StoredDelivery]:
 
 
 def replay(runtime: Runtime, delivery_ids: Sequence[str], who: Actor) -> int:
-    """Puts deliveries back to work; how many there were."""
+    """Puts deliveries back to work, but for those whose body is gone; how many there were."""
     done = 0
     for delivery_id in delivery_ids:
+        stored = runtime.inbox.load([delivery_id])[0]
+        if stored is None or not stored.has_body:
+            continue
         appended = runtime.inbox.requeue(delivery_id)
         done += appended.new
         runtime.inbox.note_asked(delivery_id, f"{who.name} at {who.now.isoformat()}")
@@ -121,6 +124,8 @@ def preview(runtime: Runtime, stored: StoredDelivery) -> Preview:
     instance = runtime.instances.get(stored.delivery.provider_id)
     if instance is None:
         return Preview(stored, "not configured", "its provider is not configured")
+    if not stored.has_body:
+        return Preview(stored, "genuine at its receipt", "its body is gone: it cannot be replayed")
     verdict = _verdict(stored, instance)
     if not stored.settled:
         return Preview(stored, verdict, "the provider's API would be asked")

@@ -6,7 +6,7 @@ What verifies now is judged at its receipt, kept like any other delivery, and ap
 from dataclasses import dataclass
 
 from gateway.domain.errors import Rejected
-from gateway.store.journal import Journal, Rejection
+from gateway.store.journal import Rejection
 from gateway.store.keys import shard_of
 from jobs.runtime import Runtime
 from providers.diagnosis import REDACTED
@@ -23,7 +23,7 @@ class Reverified:
     why: str = ""
 
 
-def reverify(runtime: Runtime, journal: Journal, rejection: Rejection) -> Reverified:
+def reverify(runtime: Runtime, rejection: Rejection) -> Reverified:
     """Keeps a refused request if it verifies today. Safe to repeat. Raises StoreUnavailable."""
     if rejection.kept_as is not None:
         return Reverified(rejection, rejection.kept_as, "it was kept before")
@@ -48,7 +48,7 @@ def reverify(runtime: Runtime, journal: Journal, rejection: Rejection) -> Reveri
         secret=verified.secret,
         settled=verified.settled,
     )
-    journal.keep(rejection, appended.delivery_id)
+    runtime.journal.keep(rejection, appended.delivery_id)
     if appended.wake_due:
         runtime.queue.wake(shard_of(appended.delivery_id))
     return Reverified(rejection, appended.delivery_id)

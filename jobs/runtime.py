@@ -9,11 +9,14 @@ from functools import cache
 from redis import Redis
 
 from gateway.config import Settings, from_environment
+from gateway.store.bodies import Bodies
 from gateway.store.carts import Carts
 from gateway.store.connection import edge_client, worker_client
 from gateway.store.inbox import Inbox
+from gateway.store.journal import Journal
 from gateway.store.listings import Listings
 from gateway.store.provider_apis import ProviderApis
+from gateway.store.sealing import Seal
 from gateway.store.secret_use import SecretUses
 from gateway.store.sessions import Sessions
 from jobs.queue import JobQueue
@@ -28,6 +31,8 @@ class Runtime:
     """`clock` gives aware UTC."""
 
     inbox: Inbox
+    bodies: Bodies
+    journal: Journal
     sessions: Sessions
     carts: Carts
     listings: Listings
@@ -36,6 +41,7 @@ class Runtime:
     queue: JobQueue
     instances: Mapping[str, Instance]
     clock: Callable[[], datetime]
+    body_days: int = 35
 
 
 def now() -> datetime:
@@ -56,9 +62,11 @@ def connect(settings: Settings, client: Redis) -> Runtime:
 
 
 def make(settings: Settings, client: Redis, queue: Redis, clock: Callable[[], datetime]) -> Runtime:
-    sessions = Sessions(client)
+    sessions, seal = Sessions(client), Seal(settings.body_keys)
     return Runtime(
-        inbox=Inbox(client, settings.shards),
+        inbox=Inbox(client, settings.shards, seal),
+        bodies=Bodies(client, settings.shards, seal),
+        journal=Journal(client, seal),
         sessions=sessions,
         carts=Carts(client, sessions),
         listings=Listings(client),
@@ -67,4 +75,5 @@ def make(settings: Settings, client: Redis, queue: Redis, clock: Callable[[], da
         queue=JobQueue(queue),
         instances=settings.instances,
         clock=clock,
+        body_days=settings.body_days,
     )

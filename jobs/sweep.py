@@ -14,6 +14,8 @@ from jobs.runtime import Runtime, runtime
 INTERVAL = 2
 """Seconds between two sweeps."""
 _PAGE = 200
+# Of bodies, in one sweep: more than come in between two of them.
+_PAGES = 10
 # A drain lists what is to be settled first, and then enqueues its job.
 _ENQUEUED_BY = timedelta(seconds=2)
 PARKED_LIMIT = timedelta(days=30)
@@ -33,6 +35,22 @@ def sweep_all(runtime: Runtime) -> None:
         _look_again_at_parked(runtime, shard)
         _settle_again(runtime, shard)
         runtime.inbox.forget_applied(shard, runtime.clock() - RETENTION)
+        _let_go_of_bodies(runtime, shard)
+    _forget_rejected(runtime)
+
+
+def _let_go_of_bodies(runtime: Runtime, shard: int) -> None:
+    before = runtime.clock() - timedelta(days=runtime.body_days)
+    for _ in range(_PAGES):
+        if not runtime.bodies.let_go_of_old(shard, before):
+            return
+
+
+def _forget_rejected(runtime: Runtime) -> None:
+    """Refused requests hold bodies, too: after the same time they go, whole."""
+    before = runtime.clock() - timedelta(days=runtime.body_days)
+    for instance in runtime.instances:
+        runtime.journal.forget(instance, before)
 
 
 def expire_due(runtime: Runtime) -> None:

@@ -10,12 +10,14 @@ from gateway.domain.errors import GatewayError
 
 # Imported when they are asked for: `gateway token` must not wait for what `gateway run` needs.
 _COMMANDS = {
+    "bodies": "gateway.cli.bodies",
     "config": "gateway.cli.settings",
     "dead": "gateway.cli.dead",
     "deliveries": "gateway.cli.deliveries",
     "demo": "gateway.cli.demo",
     "rejections": "gateway.cli.rejections",
     "run": "gateway.cli.run",
+    "sessions": "gateway.cli.sessions",
     "simulate": "gateway.cli.simulate",
     "token": "gateway.cli.token",
 }

@@ -21,7 +21,7 @@ def command() -> None:
 @as_json
 def list_(limit: int, *, as_json: bool, **chosen: Any) -> None:
     """List dead letters with their cause, newest first."""
-    with operating.runtime() as (runtime, _):
+    with operating.runtime() as runtime:
         for stored in replaying.find(runtime, selection("dead", **chosen), limit).deliveries:
             say(as_json, delivery_line(stored), **delivery_facts(stored))
 
@@ -37,7 +37,7 @@ def requeue(
     """Put dead letters back to work. Safe to repeat: effects happen once."""
     if bool(delivery_ids) == everything:
         raise click.UsageError("Name deliveries, or say --all, with filters or without.")
-    with operating.runtime() as (runtime, _):
+    with operating.runtime() as runtime:
         if everything:
             wanted = list(replaying.find_all(runtime, selection("dead", **chosen)))
         else:

@@ -48,7 +48,7 @@ def command() -> None:
 @as_json
 def list_(state: str, limit: int, *, as_json: bool, **chosen: Any) -> None:
     """List deliveries of a state, those first that got there last."""
-    with operating.runtime() as (runtime, _):
+    with operating.runtime() as runtime:
         for stored in replaying.find(runtime, selection(state, **chosen), limit).deliveries:
             say(as_json, delivery_line(stored), **delivery_facts(stored))
 
@@ -58,7 +58,7 @@ def list_(state: str, limit: int, *, as_json: bool, **chosen: Any) -> None:
 @as_json
 def show(delivery_id: str, *, as_json: bool) -> None:
     """Show a delivery, its body, and what a replay would do."""
-    with operating.runtime() as (runtime, _):
+    with operating.runtime() as runtime:
         stored = found(runtime, delivery_id)
         told = replaying.preview(runtime, stored)
         body = stored.delivery.body.decode("utf-8", "backslashreplace")
@@ -86,7 +86,7 @@ def replay(
     """Have deliveries worked on again; what their sessions know already changes nothing."""
     if bool(delivery_ids) == bool(state):
         raise click.UsageError("Name deliveries, or a --state and filters.")
-    with operating.runtime() as (runtime, _):
+    with operating.runtime() as runtime:
         if state:
             wanted = list(replaying.find_all(runtime, selection(state, **chosen)))
         else:

@@ -17,7 +17,6 @@ from gateway.config import from_environment
 from gateway.domain.actions import Actor
 from gateway.store.connection import worker_client
 from gateway.store.deliveries import StoredDelivery
-from gateway.store.journal import Journal
 from jobs import runtime as jobs_runtime
 from jobs.runtime import Runtime
 
@@ -38,11 +37,11 @@ def time(_ctx: click.Context, _param: click.Parameter, value: str | None) -> dat
 
 
 @contextmanager
-def runtime() -> Iterator[tuple[Runtime, Journal]]:
+def runtime() -> Iterator[Runtime]:
     """The gateway's data, by the configuration in the environment. Raises ConfigurationError."""
     settings = from_environment()
     with closing(worker_client(settings.store_url)) as client:
-        yield jobs_runtime.connect(settings, client), Journal(client)
+        yield jobs_runtime.connect(settings, client)
 
 
 def operator() -> Actor:

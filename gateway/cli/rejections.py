@@ -22,8 +22,8 @@ def command() -> None:
 @as_json
 def list_(provider: str, limit: int, *, as_json: bool) -> None:
     """List the refused requests of a PROVIDER instance, newest first."""
-    with operating.runtime() as (_, journal):
-        for one in journal.latest(provider, limit):
+    with operating.runtime() as runtime:
+        for one in runtime.journal.latest(provider, limit):
             say(as_json, _line(one), **_facts(one))
 
 
@@ -33,8 +33,8 @@ def list_(provider: str, limit: int, *, as_json: bool) -> None:
 @as_json
 def diagnose(provider: str, entry_id: str, *, as_json: bool) -> None:
     """Show a refused request, and what speaks for its refusal."""
-    with operating.runtime() as (_, journal):
-        one = journal.get(provider, entry_id)
+    with operating.runtime() as runtime:
+        one = runtime.journal.get(provider, entry_id)
         headers = [list(pair) for pair in one.delivery.headers]
         body = one.delivery.body.decode("utf-8", "backslashreplace")
         if as_json:
@@ -56,13 +56,13 @@ def reverify(provider: str, entry_ids: tuple[str, ...], *, everything: bool, as_
     """Verify refused requests again, by today's secrets; what is genuine is applied."""
     if bool(entry_ids) == everything:
         raise click.UsageError("Name requests, or say --all.")
-    with operating.runtime() as (runtime, journal):
+    with operating.runtime() as runtime:
         if everything:
-            wanted = journal.latest(provider, 1000)
+            wanted = runtime.journal.latest(provider, 1000)
         else:
-            wanted = [journal.get(provider, entry_id) for entry_id in entry_ids]
+            wanted = [runtime.journal.get(provider, entry_id) for entry_id in entry_ids]
         for one in wanted:
-            done = verify_again(runtime, journal, one)
+            done = verify_again(runtime, one)
             became = f"kept as {done.delivery_id}" if done.delivery_id else "still refused"
             line = f"{one.id}  {became}{f': {done.why}' if done.why else ''}"
             say(as_json, line, id=one.id, delivery_id=done.delivery_id, why=done.why)

@@ -92,6 +92,13 @@ def supersede(record: Record, actor: Actor, by: str) -> Act:
     return _acted(record, ended, actor, "session.superseded", detail=f"by {by}")
 
 
+def erase(record: Record, actor: Actor) -> Act:
+    """Takes out what may tell of a person; what happened to the money, and when, stays."""
+    session = record.session
+    kept = {name: value for name, value in session.data.items() if name == "id"}
+    return _acted(record, replace(session, data=kept), actor, "session.erased")
+
+
 def expire(record: Record, actor: Actor) -> Act | None:
     """Cancels an open session past its time; None if there is nothing to expire."""
     session = record.session

@@ -79,6 +79,9 @@ class Carts:
         """Keeps the cart's details as they were given with a session."""
         guarded(self._client.set, keys.cart_snapshot(session_id), json.dumps(cart))
 
+    def forget_snapshot(self, session_id: str) -> None:
+        guarded(self._client.delete, keys.cart_snapshot(session_id))
+
     def snapshot(self, session_id: str) -> dict[str, Any] | None:
         raw: Any = guarded(self._client.get, keys.cart_snapshot(session_id))
         found: dict[str, Any] | None = json.loads(raw) if raw else None

@@ -2,14 +2,15 @@
 
 import json
 import re
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.domain.errors import InvalidInput
 from gateway.domain.events import Delivery
+from gateway.store.bodies import open_body
 from gateway.store.keys import DeliveryState
+from gateway.store.sealing import Seal
 from gateway.store.sessions import Lookup
 from gateway.store.times import from_micros, to_micros
 
@@ -32,6 +33,12 @@ class StoredDelivery:
     waits: tuple[Lookup, ...] = ()
     failure: str = ""
     asked: str = ""
+    digest: str = ""
+
+    @property
+    def has_body(self) -> bool:
+        """Bodies are let go of in time; then a digest is there in their place."""
+        return not self.digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +117,13 @@ def encode_meta(delivery: Delivery, *, secret: str, settled: bool) -> str:
     )
 
 
-def decode(delivery_id: str, raw: Mapping[bytes, bytes]) -> StoredDelivery:
-    """A delivery from the fields of its hash."""
+def decode(delivery_id: str, raw: Mapping[bytes, bytes], seal: Seal) -> StoredDelivery:
+    """A delivery from the fields of its hash. Raises StoreRefused if no key opens its body."""
     meta = json.loads(raw[b"meta"])
-    body = zlib.decompress(raw[b"body"]) if b"packed" in raw else raw[b"body"]
+    body = b""
+    if b"body" in raw:
+        sealed, packed = raw.get(b"sealed"), raw.get(b"packed")
+        body = open_body(seal, raw[b"body"], packed=packed, sealed=sealed)
     finished = raw.get(b"finished")
     delivery = Delivery(
         provider_id=meta["p"],
@@ -137,6 +147,7 @@ def decode(delivery_id: str, raw: Mapping[bytes, bytes]) -> StoredDelivery:
         waits=decode_waits(raw.get(b"waits")),
         failure=raw.get(b"failure", b"").decode(),
         asked=raw.get(b"asked", b"").decode(),
+        digest=raw.get(b"digest", b"").decode(),
     )
 
 

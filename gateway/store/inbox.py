@@ -29,8 +29,10 @@ from gateway.store.deliveries import (
     encode_waits,
 )
 from gateway.store.keys import DeliveryState
+from gateway.store.sealing import Seal
 from gateway.store.times import to_micros
 
+NO_SEAL = Seal()
 GROUP = "drains"
 # All drains are one consumer: who holds an entry does not matter, only for how long.
 CONSUMER = "drain"
@@ -46,9 +48,10 @@ RETENTION = timedelta(days=35)
 class Inbox:
     """Deliveries of all shards. Every method raises StoreUnavailable."""
 
-    def __init__(self, client: Redis, shards: int) -> None:
+    def __init__(self, client: Redis, shards: int, seal: Seal = NO_SEAL) -> None:
         self._client = client
         self.shards = shards
+        self._seal = seal
 
     def append(self, delivery: Delivery, key: bytes, *, secret: str, settled: bool) -> Appended:
         """Makes a verified delivery durable in one round trip, unless its key is known."""
@@ -56,7 +59,8 @@ class Inbox:
         shard = keys.shard_of(delivery_id)
         where = [keys.delivery(delivery_id), keys.inbox(shard), keys.wake(shard)]
         meta = encode_meta(delivery, secret=secret, settled=settled)
-        values = [delivery_id, _milliseconds(WAKE_TTL), "meta", meta, "body", delivery.body]
+        values = [delivery_id, _milliseconds(WAKE_TTL), "meta", meta]
+        values += ["body", self._seal.close(delivery.body), *_sealed(self._seal)]
         new, due = call(self._client, "append", where, values)
         return Appended(delivery_id, bool(new), bool(due))
 
@@ -104,16 +108,15 @@ class Inbox:
         pipeline = self._client.pipeline(transaction=False)
         for delivery_id in delivery_ids:
             pipeline.hgetall(keys.delivery(delivery_id))
-        found = executed(pipeline)
-        return [
-            decode(at, raw) if raw else None for at, raw in zip(delivery_ids, found, strict=True)
-        ]
+        pairs = zip(delivery_ids, executed(pipeline), strict=True)
+        return [decode(at, raw, self._seal) if raw else None for at, raw in pairs]
 
     def finish(
         self, shard: int, finished: Iterable[Finished], leaves: DeliveryState | None = None
     ) -> None:
         """Ends the work on entries of one shard, in one round trip; `leaves`: their list so far."""
-        call_many(self._client, [_finish_call(shard, one, leaves) for one in finished])
+        calls = [_finish_call(shard, one, leaves, self._seal) for one in finished]
+        call_many(self._client, calls)
 
     def note_failure(self, delivery_id: str, why: str) -> None:
         """Remembers why a try failed, for whoever finds the delivery dead one day."""
@@ -258,7 +261,11 @@ def _lists(shard: int) -> list[str]:
     return [keys.deliveries(shard, s) for s in DeliveryState if s is not DeliveryState.RECEIVED]
 
 
-def _finish_call(shard: int, one: Finished, leaves: DeliveryState | None) -> Call:
+def _sealed(seal: Seal) -> list[Any]:
+    return ["sealed", 1] if seal.closes else []
+
+
+def _finish_call(shard: int, one: Finished, leaves: DeliveryState | None, seal: Seal) -> Call:
     delivery_id = one.entry.delivery_id
     where = [keys.delivery(delivery_id), keys.inbox(shard), keys.deliveries(shard, one.state)]
     where += [keys.deliveries(shard, leaves)] if leaves else []
@@ -270,7 +277,8 @@ def _finish_call(shard: int, one: Finished, leaves: DeliveryState | None) -> Cal
         values += ["waits", encode_waits(one.waits)]
     if done and one.body is not None:
         # Compressed now and not at the edge: a provider waits there.
-        values += ["body", zlib.compress(one.body, 6), "packed", 1]
+        packed = seal.close(zlib.compress(one.body, 6))
+        values += ["body", packed, "packed", 1, *_sealed(seal)]
     return "finish", where, values
 
 

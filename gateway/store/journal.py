@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from redis import Redis
@@ -13,6 +14,7 @@ from gateway.domain.errors import Cause, NotFound, Rejected
 from gateway.domain.events import Delivery
 from gateway.store import keys
 from gateway.store.connection import call, guarded
+from gateway.store.sealing import Seal
 from gateway.store.times import from_micros, to_micros
 from providers.diagnosis import Diagnosis
 
@@ -22,6 +24,7 @@ MAX_BYTES = 8 * 1024 * 1024
 # Of one request; a body that is longer is cut, and cannot be verified again.
 MAX_BODY = 64 * 1024
 MAX_HEADERS = 8 * 1024
+NO_SEAL = Seal()
 _ID_LIMIT = 2**64
 _ID = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 
@@ -49,8 +52,9 @@ class Rejection:
 class Journal:
     """Rejected requests of each provider instance. Every method raises StoreUnavailable."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, seal: Seal = NO_SEAL) -> None:
         self._client = client
+        self._seal = seal
 
     def record(
         self,
@@ -72,12 +76,13 @@ class Journal:
             "query": delivery.query[:2000],
             "whole": whole,
             "over": passed_over,
+            "sealed": self._seal.closes,
             "diagnosis": diagnosis.as_json() if diagnosis else None,
         }
         entry = {
             "meta": json.dumps(meta, separators=(",", ":")),
             "headers": headers if len(headers) <= MAX_HEADERS else "[]",
-            "body": delivery.body[:MAX_BODY],
+            "body": self._seal.close(delivery.body[:MAX_BODY]),
             "digest": hashlib.sha256(delivery.body).hexdigest(),
         }
         size = sum(len(value) for value in entry.values())
@@ -100,7 +105,7 @@ class Journal:
             self._client.xrevrange, keys.rejected(provider_id), max=newest, count=count
         )
         kept: Any = guarded(self._client.hgetall, keys.rejected_kept(provider_id)) if found else {}
-        return [_rejection(provider_id, at, raw, kept) for at, raw in found]
+        return [self._rejection(provider_id, at, raw, kept) for at, raw in found]
 
     def get(self, provider_id: str, entry_id: str) -> Rejection:
         """One rejected request. Raises NotFound."""
@@ -113,7 +118,23 @@ class Journal:
             )
         kept: Any = guarded(self._client.hgetall, keys.rejected_kept(provider_id))
         at, raw = found[0]
-        return _rejection(provider_id, at, raw, kept)
+        return self._rejection(provider_id, at, raw, kept)
+
+    def forget(self, provider_id: str, before: datetime) -> int:
+        """Lets go of some requests that are older; how many, 0 at the end of it."""
+        oldest = f"{to_micros(before) // 1000}-0"
+        return int(call(self._client, "forget_rejected", _keys(provider_id), [oldest]))
+
+    def _rejection(
+        self,
+        provider_id: str,
+        entry_id: bytes,
+        raw: Mapping[bytes, bytes],
+        kept: Mapping[bytes, bytes],
+    ) -> Rejection:
+        sealed = json.loads(raw[b"meta"]).get("sealed")
+        body = self._seal.open(raw[b"body"]) if sealed else raw[b"body"]
+        return _rejection(provider_id, entry_id, raw, kept, body)
 
     def keep(self, rejection: Rejection, delivery_id: str) -> None:
         """Notes that a rejected request has become a delivery after all."""
@@ -136,12 +157,16 @@ def _keys(provider_id: str) -> list[str]:
 
 
 def _rejection(
-    provider_id: str, entry_id: bytes, raw: Mapping[bytes, bytes], kept: Mapping[bytes, bytes]
+    provider_id: str,
+    entry_id: bytes,
+    raw: Mapping[bytes, bytes],
+    kept: Mapping[bytes, bytes],
+    body: bytes,
 ) -> Rejection:
     meta = json.loads(raw[b"meta"])
     delivery = Delivery(
         provider_id=provider_id,
-        body=raw[b"body"],
+        body=body,
         headers=tuple((name, value) for name, value in json.loads(raw[b"headers"])),
         received_at=from_micros(meta["at"]),
         method=meta["method"],

@@ -96,6 +96,10 @@ def deliveries(shard: int, state: DeliveryState) -> str:
     return f"deliveries:{{{shard}}}:{state}"
 
 
+def bodies_gone(shard: int) -> str:
+    return f"deliveries:{{{shard}}}:bodies-gone"
+
+
 def rejected(provider_id: str) -> str:
     return f"rejected:{{{provider_id}}}"
 

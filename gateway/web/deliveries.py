@@ -73,7 +73,7 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
     def refused(wanted: dict[str, Any]) -> dict[str, Any]:
         """The requests of a provider that were refused, newest first."""
         limit, before = wanted["limit"], wanted.get("cursor")
-        found = services.journal.latest(wanted["provider_id"], limit, before)
+        found = services.runtime.journal.latest(wanted["provider_id"], limit, before)
         last = found[-1].id if len(found) == limit else None
         return {"rejections": [_rejected(one) for one in found], "next_cursor": last}
 
@@ -82,7 +82,7 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
     @routes.response(200, answers.RejectionDetail)
     def show_refused(provider_id: str, entry_id: str) -> dict[str, Any]:
         """One refused request with its diagnosis."""
-        rejection = services.journal.get(provider_id, entry_id)
+        rejection = services.runtime.journal.get(provider_id, entry_id)
         return _rejected(rejection) | _request(rejection.delivery)
 
     @routes.route("/rejections/<provider_id>/<entry_id>/reverify", methods=["POST"])
@@ -91,7 +91,7 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
     def verify_again(provider_id: str, entry_id: str) -> dict[str, Any]:
         """Verify a refused request again, by today's secrets; if it is genuine, it is applied."""
         services.health().require()
-        done = reverify(runtime, services.journal, services.journal.get(provider_id, entry_id))
+        done = reverify(runtime, runtime.journal.get(provider_id, entry_id))
         return {"id": entry_id, "delivery_id": done.delivery_id, "why": done.why}
 
     return routes

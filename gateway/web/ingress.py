@@ -139,8 +139,9 @@ class Ingress:
             return
         others = self._services.settings.instances.values()
         found = diagnose(delivery, error.cause, instance, others) if instance else None
+        journal = self._services.runtime.journal
         try:
-            self._services.journal.record(redacted(delivery, instance), error, found, passed_over)
+            journal.record(redacted(delivery, instance), error, found, passed_over)
         except StoreUnavailable as unavailable:
             # It stays refused: the journal is for people, and nothing was promised.
             log.warning("journal_unavailable", detail=str(unavailable))

@@ -8,7 +8,6 @@ from gateway.store.collections import Collections
 from gateway.store.connection import edge_client, listening_client
 from gateway.store.health import HealthWatch
 from gateway.store.idempotency import IdempotencyKeys
-from gateway.store.journal import Journal
 from gateway.store.tokens import Tokens
 from jobs import runtime as jobs_runtime
 from jobs.runtime import Runtime
@@ -23,7 +22,6 @@ class Services:
     collections: Collections
     idempotency: IdempotencyKeys
     changes: Changes
-    journal: Journal
     tokens: Tokens
     health: HealthWatch
 
@@ -38,7 +36,6 @@ def connect(settings: Settings) -> Services:
         collections=Collections(client),
         idempotency=IdempotencyKeys(client),
         changes=Changes(listening_client(settings.store_url)),
-        journal=Journal(client),
         tokens=Tokens(client),
         health=HealthWatch(client, runtime.clock),
     )

@@ -126,3 +126,28 @@ def test_unclear_call_is_told_what_to_say(gateway, runtime, words):
 
 def test_unknown_delivery_is_told(gateway, runtime):
     gateway("deliveries", "show", "odd", code=1)
+
+
+def test_bodies_are_sealed_with_a_new_key(gateway, runtime, valkey):
+    delivery_id = keep(runtime)
+    (key,) = gateway("bodies", "key")
+
+    drain(runtime)
+    assert "1 bodies sealed." in gateway("bodies", "rotate", GATEWAY_BODY_KEYS=key)[-1]
+    raw = valkey.hgetall(f"delivery:{{0}}:{delivery_id}")
+    assert b"gAAAA" == raw[b"body"][:5]
+    (facts,) = gateway("deliveries", "show", delivery_id, "--json", GATEWAY_BODY_KEYS=key)
+    assert "evt_1" in facts["body"]
+    gateway("deliveries", "show", delivery_id, code=1)
+
+
+def test_key_that_is_none_is_told(gateway, runtime):
+    gateway("deliveries", "list", code=1, GATEWAY_BODY_KEYS="short")
+
+
+def test_session_is_erased_when_that_is_confirmed(gateway, runtime):
+    keep(runtime)
+    drain(runtime)
+
+    gateway("sessions", "erase", "ps_1", code=1)
+    assert "Erased, with 1 bodies." in gateway("sessions", "erase", "ps_1", "--yes")[-1]

@@ -308,7 +308,7 @@ def test_strange_data_in_the_store_harm_no_other_delivery(runtime, store, monkey
 
     assert DeliveryState.APPLIED is state(runtime, sound)
     assert DeliveryState.DEAD is state(runtime, spoilt)
-    assert "StoreRefused" in runtime.inbox.load([spoilt])[0].notes[0]
+    assert "WRONGTYPE" in runtime.inbox.load([spoilt])[0].notes[0]
 
 
 def test_drain_takes_over_what_a_dead_one_held(runtime, monkeypatch):

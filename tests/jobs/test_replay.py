@@ -137,13 +137,13 @@ def test_refused_request_is_applied_once_the_secret_is_mended(runtime, journal):
     one = refused(journal, toy.signed(toy.told("e1")))
     wrong = replace(runtime, instances={"toy": toy.instance(secret="wrong")})
     assert (None, "bad_signature") == (
-        reverify(wrong, journal, one).delivery_id,
-        reverify(wrong, journal, one).why.partition(":")[0],
+        reverify(wrong, one).delivery_id,
+        reverify(wrong, one).why.partition(":")[0],
     )
 
-    kept = reverify(runtime, journal, one).delivery_id
+    kept = reverify(runtime, one).delivery_id
     drain(runtime)
-    again = reverify(runtime, journal, journal.get("toy", one.id))
+    again = reverify(runtime, journal.get("toy", one.id))
 
     assert SessionStatus.AUTHORIZED is runtime.sessions.get("ps_1").status
     assert (kept, "it was kept before") == (again.delivery_id, again.why)
@@ -160,7 +160,7 @@ def test_refused_request_is_applied_once_the_secret_is_mended(runtime, journal):
 )
 def test_request_that_was_not_kept_whole_has_to_be_sent_again(runtime, journal, changes, why):
     one = refused(journal, replace(toy.signed(toy.told("e1")), **changes))
-    done = reverify(runtime, journal, one)
+    done = reverify(runtime, one)
 
     assert done.delivery_id is None
     assert why in done.why

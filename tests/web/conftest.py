@@ -8,7 +8,6 @@ from gateway.store.changes import Changes
 from gateway.store.collections import Collections
 from gateway.store.health import Health
 from gateway.store.idempotency import IdempotencyKeys
-from gateway.store.journal import Journal
 from gateway.store.tokens import Scope, Token, Tokens, digest_of
 from gateway.web.app import create_app
 from gateway.web.services import Services
@@ -49,7 +48,6 @@ def make_services(clock, health):
             collections=Collections(client),
             idempotency=IdempotencyKeys(client),
             changes=Changes(client),
-            journal=Journal(client),
             tokens=Tokens(client),
             health=health,
         )

@@ -71,7 +71,7 @@ def test_refused_webhook_says_its_cause_and_is_journaled(post, services, deliver
     assert cause.value == answer.json["cause"]
     assert answer.json["type"].endswith(f":{cause}")
     assert 0 == services.runtime.inbox.backlog(0)
-    [rejection] = services.journal.latest("toy", 9)
+    [rejection] = services.runtime.journal.latest("toy", 9)
     assert (cause, delivery.body) == (rejection.cause, rejection.delivery.body)
 
 
@@ -87,7 +87,7 @@ def test_known_provider_without_secrets_refuses_everything(post, services):
 
     assert Cause.NOT_CONFIGURED.value == answer.json["cause"]
     assert 400 == answer.status_code
-    assert 1 == len(services.journal.latest("stripe", 9))
+    assert 1 == len(services.runtime.journal.latest("stripe", 9))
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -149,7 +149,7 @@ def test_credentials_are_not_stored(post, services):
     kept = dict(stored.delivery.headers)
     assert ("[redacted]", "[redacted]") == (kept["Authorization"], kept["Proxy-Authorization"])
     assert dict(GENUINE.headers)["X-Toy-Signature"] == kept["X-Toy-Signature"]
-    assert "c2VjcmV0" not in repr(services.journal.latest("toy", 9)[0].delivery.headers)
+    assert "c2VjcmV0" not in repr(services.runtime.journal.latest("toy", 9)[0].delivery.headers)
 
 
 @pytest.mark.parametrize("body", [GENUINE.body, b"forged"])
@@ -162,7 +162,7 @@ def test_tokens_of_the_adapter_are_not_stored_whether_it_is_kept_or_refused(post
         assert "a=%20b&token=[redacted]&token=[redacted]&c" == kept.delivery.query
         assert "s3cret" not in str(kept.delivery.headers)
     else:
-        assert "s3cret" not in str(services.journal.latest("toy", 9)[0].delivery.headers)
+        assert "s3cret" not in str(services.runtime.journal.latest("toy", 9)[0].delivery.headers)
 
 
 def test_encoded_body_is_refused(post):

@@ -15,7 +15,6 @@ from gateway.store.changes import Changes
 from gateway.store.collections import Collections
 from gateway.store.health import Health
 from gateway.store.idempotency import IdempotencyKeys
-from gateway.store.journal import Journal
 from gateway.store.tokens import Scope, Token, Tokens, digest_of
 from gateway.web.app import create_app
 from gateway.web.services import Services
@@ -61,7 +60,6 @@ class Api(RuleBasedStateMachine):
             collections=Collections(self.store),
             idempotency=IdempotencyKeys(self.store),
             changes=Changes(self.store),
-            journal=Journal(self.store),
             tokens=tokens,
             health=lambda: Health(faults=()),
         )

@@ -22,7 +22,10 @@ FUNCTIONS = (
     "leave_place",
     "select_place",
     "replace_record",
+    "let_go",
+    "seal_anew",
     "journal",
+    "forget_rejected",
     "list_session",
 )
 

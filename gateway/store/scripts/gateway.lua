@@ -45,6 +45,26 @@ local function annotate(keys, args)
   return 1
 end
 
+-- Lets go of a delivery's body; a digest of it stays.
+-- KEYS delivery   ARGV digest
+local function let_go(keys, args)
+  if redis.call('HEXISTS', keys[1], 'body') == 0 then return 0 end
+  redis.call('HSET', keys[1], 'digest', args[1])
+  redis.call('HDEL', keys[1], 'body', 'packed', 'sealed')
+  return 1
+end
+
+-- Writes a body that was sealed anew, unless it is gone, or was packed meanwhile.
+-- KEYS delivery   ARGV body, packed ('' or '1'), sealed ('' or '1')
+local function seal_anew(keys, args)
+  if redis.call('HEXISTS', keys[1], 'body') == 0 then return 0 end
+  if (redis.call('HGET', keys[1], 'packed') or '') ~= args[2] then return 0 end
+  redis.call('HSET', keys[1], 'body', args[1])
+  if args[3] == '' then redis.call('HDEL', keys[1], 'sealed')
+  else redis.call('HSET', keys[1], 'sealed', args[3]) end
+  return 1
+end
+
 -- Counts a try to settle a delivery that is still there.
 -- KEYS delivery
 local function count_try(keys, args)
@@ -145,6 +165,18 @@ local function journal(keys, args)
     count = count - 1
   end
   return id
+end
+
+-- Lets go of refused requests that are older than an id.
+-- KEYS journal, its bytes, kept ones   ARGV id
+local function forget_rejected(keys, args)
+  local old = redis.call('XRANGE', keys[1], '-', '(' .. args[1], 'COUNT', 500)
+  for _, entry in ipairs(old) do
+    redis.call('XDEL', keys[1], entry[1])
+    redis.call('HDEL', keys[3], entry[1])
+    redis.call('DECRBY', keys[2], entry[2][2])
+  end
+  return #old
 end
 
 -- Lists a session under its status and under no other.
