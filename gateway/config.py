@@ -26,6 +26,7 @@ from providers.registry import Instance
 PREFIX = "GATEWAY_"
 # What the command line's clients read: no setting of the gateway, and no mistake either.
 _CLIENT = frozenset({"URL", "TOKEN"})
+MIN_BODY, MAX_BODY = 1024, 2**24
 _STORE_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
@@ -59,6 +60,14 @@ class Settings:
     log_format: LogFormat = LogFormat.JSON
     instances: Mapping[str, Instance] = field(default_factory=dict)
 
+    def limit_of(self, instance: Instance | None) -> int:
+        """Bytes that the body of a webhook of this instance may have."""
+        return (instance and instance.max_body) or self.max_body
+
+    @property
+    def largest_body(self) -> int:
+        return max(map(self.limit_of, [None, *self.instances.values()]))
+
 
 def _store_url(value: str) -> None:
     if not value.startswith(_STORE_SCHEMES):
@@ -86,7 +95,7 @@ class _Variables(Schema):
     QUEUE_URL = fields.String(validate=_store_url)
     SHARDS = fields.Integer(load_default=1, validate=validate.Range(1, MAX_SHARDS))
     FACES = fields.String(load_default="webhooks,api")
-    MAX_BODY = fields.Integer(load_default=256 * 1024, validate=validate.Range(1024, 2**24))
+    MAX_BODY = fields.Integer(load_default=256 * 1024, validate=validate.Range(MIN_BODY, MAX_BODY))
     BODY_DAYS = fields.Integer(load_default=35, validate=validate.Range(1, 35))
     BODY_KEYS = fields.String(load_default="", validate=_body_keys)
     LOG_FORMAT = fields.Enum(LogFormat, by_value=True, load_default=LogFormat.JSON)
@@ -187,6 +196,7 @@ def _instances(
         adapter, given = registry.adapter(names[name]), dict(own)
         livemode = _livemode(given.pop("live", None), name, faults)
         api_base = _api_base(given.pop("api_base", None), name, faults)
+        max_body = _max_body(given.pop("max_body", None), name, faults)
         hints = typing.get_type_hints(adapter.Config)
         raw = {key: _plain(text, hints.get(key)) for key, text in given.items()}
         try:
@@ -195,7 +205,7 @@ def _instances(
             prefix = instance_prefix(name).removeprefix(PREFIX)
             faults += [_fault(f"{prefix}{key.upper()}", told) for key, told in _messages(error)]
         else:
-            instances[name] = Instance(name, adapter, config, livemode, api_base)
+            instances[name] = Instance(name, adapter, config, livemode, api_base, max_body)
     return instances
 
 
@@ -229,6 +239,15 @@ def _api_base(text: str | None, name: str, faults: list[str]) -> str | None:
     if text is not None and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", text):
         faults.append(f"{instance_prefix(name)}API_BASE: must be a URL of scheme, host and port")
     return text
+
+
+def _max_body(text: str | None, name: str, faults: list[str]) -> int | None:
+    if text is None:
+        return None
+    size = int(text) if text.isdecimal() and len(text) < 10 else 0  # noqa: PLR2004 - of digits
+    if not MIN_BODY <= size <= MAX_BODY:
+        faults.append(f"{instance_prefix(name)}MAX_BODY: must be {MIN_BODY} to {MAX_BODY} bytes")
+    return size
 
 
 def _plain(text: str, hint: Any) -> Any:

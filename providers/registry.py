@@ -66,6 +66,7 @@ class Instance:
 
     `livemode` is the mode whose events it applies; None applies both. `api_base` stands in for the
     scheme and host of the provider's API, so that development can ask a stand-in on loopback.
+    `max_body` is how many bytes its webhooks may have; None: as many as all others.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Instance:
     config: Any = field(repr=False)
     livemode: bool | None = None
     api_base: str | None = None
+    max_body: int | None = None
 
 
 @cache

