@@ -7,6 +7,7 @@ from gateway.domain.errors import Cause, Rejected
 from providers import payload
 from providers.configuration import Secret
 from providers.contract import ApiAnswer, ApiRequest
+from providers.shapes import text
 
 
 def found_object(answer: ApiAnswer) -> dict[str, Any]:
@@ -16,6 +17,18 @@ def found_object(answer: ApiAnswer) -> dict[str, Any]:
     if answer.status not in (HTTPStatus.OK, HTTPStatus.CREATED):
         raise Rejected(Cause.UNVERIFIABLE, f"the provider's API answered {answer.status}")
     return payload.json_object(answer.body)
+
+
+def object_named(answer: ApiAnswer, own_id: str, under: str = "") -> dict[str, Any]:
+    """The object of that id, which may stand under a path of the answer.
+
+    Raises as `found_object` does, and UNVERIFIABLE where the answer tells of something else.
+    """
+    document = found_object(answer)
+    found = payload.dig(document, under) if under else document
+    if not isinstance(found, dict) or text(found, "id") != own_id:
+        raise Rejected(Cause.UNVERIFIABLE, "the provider's API answered with another object")
+    return found
 
 
 def bearer_get(url: str, token: Secret | None) -> ApiRequest:

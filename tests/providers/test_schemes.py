@@ -16,6 +16,7 @@ from providers.schemes.parts import (
     header,
     hex_key,
     same_as_any,
+    secret_named,
     unix_stamp,
     usable_by,
     with_headers,
@@ -92,6 +93,12 @@ def test_window_is_closed_at_both_ends(delivery):
     now = int(delivery.received_at.timestamp())
     found = [cause_of(check_window, delivery, now + x, 5) for x in (-6, -5, 0, 5, 6)]
     assert [Cause.STALE_TIMESTAMP, None, None, None, Cause.STALE_TIMESTAMP] == found
+
+
+def test_secret_is_found_by_its_label():
+    assert "old" == secret_named(TWO.secrets, "secrets[1]").value
+    assert "new" == secret_named(TWO.secrets, "").value
+    assert Cause.NOT_CONFIGURED == cause_of(secret_named, (), "secrets[0]")
 
 
 def test_any_of_the_given_may_match():

@@ -1,0 +1,47 @@
+import json
+
+import pytest
+
+from gateway.domain.errors import Cause, Rejected
+from providers.contract import ApiAnswer
+from providers.schemes.api_answer import found_object, object_named
+
+
+def answer(document, status=200):
+    return ApiAnswer(status, json.dumps(document).encode())
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"),
+    [
+        (404, Cause.UNKNOWN_PAYMENT),
+        (410, Cause.UNKNOWN_PAYMENT),
+        (401, Cause.UNVERIFIABLE),
+        (302, Cause.UNVERIFIABLE),
+        (204, Cause.UNVERIFIABLE),
+    ],
+)
+def test_answer_without_an_object_says_why(status, cause):
+    with pytest.raises(Rejected) as refused:
+        found_object(answer({"id": "a"}, status))
+    assert cause == refused.value.cause
+
+
+def test_object_is_found_by_its_id():
+    assert {"id": "a", "x": 1} == object_named(answer({"id": "a", "x": 1}), "a")
+    assert {"id": "a"} == object_named(answer({"data": {"id": "a"}}), "a", under="data")
+
+
+@pytest.mark.parametrize(
+    "document", [{}, {"id": "b"}, {"id": None}, {"data": {"id": "a"}}, {"id": ["a"]}]
+)
+def test_object_of_another_id_is_not_what_was_asked_for(document):
+    with pytest.raises(Rejected) as refused:
+        object_named(answer(document), "a")
+    assert Cause.UNVERIFIABLE == refused.value.cause
+
+
+@pytest.mark.parametrize("document", [{"id": "a"}, {"data": "a"}, {"data": [{"id": "a"}]}])
+def test_object_stands_where_the_api_puts_it(document):
+    with pytest.raises(Rejected):
+        object_named(answer(document), "a", under="data")
