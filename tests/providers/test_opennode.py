@@ -110,6 +110,7 @@ def test_reference_is_the_fetched_one(changes, expected, notice, settled):
         ({"source_fiat_value": "500", "currency": "JPY"}, 500),
         ({"source_fiat_value": 1.5, "amount": 6824, "currency": "BTC"}, 6824),
         ({"source_fiat_value": 1.5, "amount": 6824, "currency": "btc"}, 6824),
+        ({"amount": None, "price": 6824, "currency": "BTC"}, 6824),
     ],
 )
 def test_amount_is_what_was_asked_for(changes, expected, notice, settled):
