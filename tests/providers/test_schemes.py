@@ -9,6 +9,7 @@ from gateway.domain.events import Delivery
 from providers.configuration import Secret, Secrets
 from providers.schemes.basic_auth import check_basic_auth
 from providers.schemes.body_hmac import BodyHmac
+from providers.schemes.optional_hmac import OptionalHmac
 from providers.schemes.parts import (
     as_base64,
     base64_bytes,
@@ -65,6 +66,18 @@ def test_body_hmac_without_secrets_refuses_before_it_looks(delivery):
     scheme = BodyHmac("X-Sign", lambda config: config.secrets)
     assert Cause.NOT_CONFIGURED == cause_of(scheme.verify, delivery, Config(()))
     assert Cause.NOT_CONFIGURED == cause_of(scheme.sign, delivery, Config(()))
+
+
+def test_signature_may_lack_but_never_be_wrong(delivery):
+    bare = replace(delivery, headers=())
+    strict = OptionalHmac("X-Sign", lambda config: config.secrets)
+    lenient = replace(strict, may_lack=lambda _: True)
+    assert Cause.MISSING_SIGNATURE == cause_of(strict.verify, bare, TWO)
+    assert not lenient.verify(bare, TWO).settled
+    for scheme in (strict, lenient):
+        assert Cause.BAD_SIGNATURE == cause_of(scheme.verify, delivery, TWO)
+        assert scheme.verify(scheme.sign(bare, TWO), TWO).settled
+        assert Cause.NOT_CONFIGURED == cause_of(scheme.verify, bare, Config(()))
 
 
 @pytest.mark.parametrize(
