@@ -31,8 +31,11 @@ def object_named(answer: ApiAnswer, own_id: str, under: str = "") -> dict[str, A
     return found
 
 
-def bearer_get(url: str, token: Secret | None) -> ApiRequest:
-    """Asks for an object with a bearer token. Raises UNVERIFIABLE where none is configured."""
+def bearer_get(url: str, token: Secret | None, *more: tuple[str, str]) -> ApiRequest:
+    """Asks for an object with a bearer token, and with more headers than that.
+
+    Raises UNVERIFIABLE where no token is configured.
+    """
     if token is None:
         raise Rejected(Cause.UNVERIFIABLE, "configure access to the API: it has to be asked")
-    return ApiRequest("GET", url, (("Authorization", f"Bearer {token.value}"),))
+    return ApiRequest("GET", url, (("Authorization", f"Bearer {token.value}"), *more))

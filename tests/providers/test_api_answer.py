@@ -3,8 +3,9 @@ import json
 import pytest
 
 from gateway.domain.errors import Cause, Rejected
+from providers.configuration import Secret
 from providers.contract import ApiAnswer
-from providers.schemes.api_answer import found_object, object_named
+from providers.schemes.api_answer import bearer_get, found_object, object_named
 
 
 def answer(document, status=200):
@@ -45,3 +46,15 @@ def test_object_of_another_id_is_not_what_was_asked_for(document):
 def test_object_stands_where_the_api_puts_it(document):
     with pytest.raises(Rejected):
         object_named(answer(document), "a", under="data")
+
+
+def test_bearer_token_goes_with_what_else_the_api_wants():
+    request = bearer_get("https://x.example/a", Secret("fake", "token"), ("Version", "1"))
+    assert {"Authorization": "Bearer fake", "Version": "1"} == dict(request.headers)
+    assert "fake" not in repr(request)
+
+
+def test_without_a_token_nothing_is_asked():
+    with pytest.raises(Rejected) as refused:
+        bearer_get("https://x.example/a", None)
+    assert Cause.UNVERIFIABLE == refused.value.cause
