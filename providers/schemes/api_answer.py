@@ -7,6 +7,7 @@ from gateway.domain.errors import Cause, Rejected
 from providers import payload
 from providers.configuration import Secret
 from providers.contract import ApiAnswer, ApiRequest
+from providers.schemes.basic_auth import basic_header
 from providers.shapes import text
 
 
@@ -39,3 +40,10 @@ def bearer_get(url: str, token: Secret | None, *more: tuple[str, str]) -> ApiReq
     if token is None:
         raise Rejected(Cause.UNVERIFIABLE, "configure access to the API: it has to be asked")
     return ApiRequest("GET", url, (("Authorization", f"Bearer {token.value}"), *more))
+
+
+def basic_get(url: str, username: str, password: Secret | None) -> ApiRequest:
+    """Asks for an object with basic authentication. Raises UNVERIFIABLE without a password."""
+    if password is None:
+        raise Rejected(Cause.UNVERIFIABLE, "set username and password: the API has to be asked")
+    return ApiRequest("GET", url, (basic_header(username, password),))

@@ -5,7 +5,7 @@ import pytest
 from gateway.domain.errors import Cause, Rejected
 from providers.configuration import Secret
 from providers.contract import ApiAnswer
-from providers.schemes.api_answer import bearer_get, found_object, object_named
+from providers.schemes.api_answer import basic_get, bearer_get, found_object, object_named
 
 
 def answer(document, status=200):
@@ -54,7 +54,15 @@ def test_bearer_token_goes_with_what_else_the_api_wants():
     assert "fake" not in repr(request)
 
 
-def test_without_a_token_nothing_is_asked():
+def test_user_and_password_are_sent_in_base64():
+    request = basic_get("https://x.example/a", "user", Secret("fake", "password"))
+    assert (("Authorization", "Basic dXNlcjpmYWtl"),) == request.headers
+
+
+@pytest.mark.parametrize(
+    ("ask", "credentials"), [(bearer_get, (None,)), (basic_get, ("user", None))]
+)
+def test_without_credentials_nothing_is_asked(ask, credentials):
     with pytest.raises(Rejected) as refused:
-        bearer_get("https://x.example/a", None)
+        ask("https://x.example/a", *credentials)
     assert Cause.UNVERIFIABLE == refused.value.cause
