@@ -59,7 +59,7 @@ class PayPlug(Adapter[PayPlugConfig]):
     scheme = Unsigned[PayPlugConfig](lambda config: config.secret_key)
     meanings = _MEANINGS
     ignored = ("installment_plan", "accounting_report")
-    unproven = "anything: notifications are not signed; what they name is fetched back"
+    unproven = "notifications, which are not signed at all; what they name is fetched back"
 
     def verify(self, delivery: Delivery, config: PayPlugConfig) -> Verified:
         verdict = super().verify(delivery, config)
