@@ -12,7 +12,8 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
 from providers.meanings import Meaning
-from providers.payload import peek, text_under
+from providers.payload import peek
+from providers.shapes import id_at
 
 C = TypeVar("C")
 C_contra = TypeVar("C_contra", contravariant=True)
@@ -109,8 +110,8 @@ class Adapter(ABC, Generic[C]):
     ignored: ClassVar[tuple[str, ...]] = ()
     # For the operator: what of a delivery nothing proves, and what is done about that.
     unproven: ClassVar[str] = ""
-    # Where a JSON body has the id that a repeated delivery repeats; empty: all of the body counts;
-    # None: no delivery repeats another one, however alike they look.
+    # Where a JSON body has the id that a repeated delivery repeats, `|` between alternatives (see
+    # `providers.shapes`); empty: all of the body counts; None: no delivery repeats another one.
     key_path: ClassVar[str | None] = ""
     # The currencies whose minor unit the provider takes otherwise than ISO 4217: their decimals.
     decimals: ClassVar[Mapping[str, int]] = {}
@@ -119,7 +120,7 @@ class Adapter(ABC, Generic[C]):
         """What makes two deliveries the same one; None: the same bytes may mean something new."""
         if self.key_path is None:
             return None
-        found = text_under(peek(delivery.body), self.key_path) if self.key_path else None
+        found = id_at(peek(delivery.body), self.key_path) if self.key_path else None
         return found.encode() if found else delivery.body
 
     def handshake(self, delivery: Delivery, config: C) -> Reply | None:

@@ -9,10 +9,9 @@ from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secret, Secrets
-from providers.contract import Adapter, ApiRequest, Settlement, Verified
+from providers.contract import Adapter, Settlement, Verified
 from providers.meanings import Means, Told, by_word, event, meaning_of
-from providers.schemes.api_answer import found_object
-from providers.schemes.basic_auth import basic_header
+from providers.schemes.api_answer import basic_get, found_object
 from providers.schemes.key_id_hmac import KeyedHmac
 from providers.schemes.manifest_hmac import query_value
 from providers.schemes.parts import same_as_any
@@ -22,22 +21,23 @@ from providers.shapes import Heading, Shape, matching, text
 _HEADERS = ("Klarna-Signature", "Klarna-Signing-Key-Id")
 _REGIONS = {"eu": "", "na": "-na", "oc": "-oc"}
 # Types in short, and states of orders and sessions; a second word is of what decides as well.
-_ROWS = {
-    "request.submitted, request.in-progress, order.authorized pending": Means.PENDING,
-    # The customer is done; the merchant still has to create the transaction or place the order.
-    "request.completed, session.complete": Means.REQUIRES_MORE,
-    "request.authorized, transaction.authorized, order.authorized accepted": Means.AUTHORIZED,
-    "transaction.completed, order.part_captured, order.captured": Means.PAID,
-    "request.declined, order.authorized rejected, order.authorized stopped": Means.FAILED,
-    "request.canceled, request.expired": Means.CANCELED,
-    "transaction.closed, order.cancelled, order.expired, order.closed": Means.RELEASED,
-    "order.refunded": Means.REFUNDED,
-    "dispute.initiated": Means.DISPUTED,
-    "dispute.closed won": Means.DISPUTE_WON,
-    "dispute.closed lost": Means.DISPUTE_LOST,
-    "transaction.expired, transaction.closed completed": Means.IGNORED,
-}
-_MEANINGS = by_word(_ROWS)
+_MEANINGS = by_word(
+    {
+        "request.submitted, request.in-progress, order.authorized pending": Means.PENDING,
+        # The customer is done; the merchant still has to create the transaction or place the order.
+        "request.completed, session.complete": Means.REQUIRES_MORE,
+        "request.authorized, transaction.authorized, order.authorized accepted": Means.AUTHORIZED,
+        "transaction.completed, order.part_captured, order.captured": Means.PAID,
+        "request.declined, order.authorized rejected, order.authorized stopped": Means.FAILED,
+        "request.canceled, request.expired": Means.CANCELED,
+        "transaction.closed, order.cancelled, order.expired, order.closed": Means.RELEASED,
+        "order.refunded": Means.REFUNDED,
+        "dispute.initiated": Means.DISPUTED,
+        "dispute.closed won": Means.DISPUTE_WON,
+        "dispute.closed lost": Means.DISPUTE_LOST,
+        "transaction.expired, transaction.closed completed": Means.IGNORED,
+    }
+)
 _METADATA = ("metadata.event_type", "metadata.occurred_at", "metadata.live")
 _HEADING = Heading("metadata.event_id|signature", *_METADATA)
 _MONEY = ("dispute_details.dispute_amount", "dispute_details.currency")
@@ -60,7 +60,7 @@ class KlarnaConfig:
 
 
 class Klarna(Adapter[KlarnaConfig]):
-    id, secret_query = "klarna", ("token",)
+    id, key_path, secret_query = "klarna", "metadata.event_id", ("token",)
     Config = KlarnaConfig
     scheme = KeyedHmac[KlarnaConfig](*_HEADERS, keys=lambda config: config.signing_keys)
     unsigned = UrlToken[KlarnaConfig]("token", lambda config: config.callback_token)
@@ -73,8 +73,7 @@ class Klarna(Adapter[KlarnaConfig]):
         return scheme.verify(delivery, config)
 
     def key(self, delivery: Delivery, config: KlarnaConfig) -> bytes | None:
-        found = payload.text_under(payload.peek(delivery.body), "metadata.event_id")
-        return None if _callback(delivery) is not None else (found or "").encode() or delivery.body
+        return super().key(delivery, config) if _callback(delivery) is None else None
 
     def read(self, delivery: Delivery, config: KlarnaConfig) -> Iterable[PaymentEvent]:
         document = payload.json_object(delivery.body)
@@ -94,15 +93,13 @@ class Klarna(Adapter[KlarnaConfig]):
         return [event(delivery, told, meaning)]
 
     def settle(self, delivery: Delivery, config: KlarnaConfig) -> Settlement:
-        named = _callback(delivery)
-        if named is None or config.password is None:
-            raise Rejected(Cause.UNVERIFIABLE, "set username and password: Klarna has to be asked")
+        named = _callback(delivery) or {}
         stage = "" if config.environment == "production" else ".playground"
         name = "session_id" if "authorization_token" in named else "order_id"
         own_id = matching(named, name, "[A-Za-z0-9-]{1,255}")
         url = f"https://api{_REGIONS[config.region]}{stage}.klarna.com/{_PATHS[name]}/{own_id}"
-        headers = (basic_header(config.username, config.password),)
-        found = found_object((yield ApiRequest("GET", url, headers)))
+        ask = basic_get(url, config.username, config.password)
+        found = found_object((yield ask))
         matching(found, name, own_id)
         shape = Shape(name, _NAMED, "order_amount", "purchase_currency", name, _SUMS, total=True)
         facts = _order(found) if name == "order_id" else _session(found, named)
@@ -114,7 +111,7 @@ class Klarna(Adapter[KlarnaConfig]):
             events.append(event(delivery, told, meaning))
             if meaning == Means.AUTHORIZED and not delivery.body:
                 # Else the push comes again for two days. Whether it succeeds changes nothing.
-                yield ApiRequest("POST", f"{url}/acknowledge", headers)
+                yield replace(ask, method="POST", url=f"{url}/acknowledge")
         return events
 
 

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Annotated, Any
 
-from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secret, Secrets
@@ -13,33 +13,40 @@ from providers.contract import Adapter, Reply, Settlement, Verified
 from providers.meanings import Means, Told, by_word, event, meaning_of
 from providers.schemes.api_answer import bearer_get, found_object
 from providers.schemes.signed_or_named import SignedOrNamed, named_in_form
-from providers.shapes import Heading, major_at, matching, text
+from providers.shapes import Heading, Shape, first, major_at, matching, text
 
 _API, _PAYMENT_ID = "https://api.mollie.com/v2/", "tr_[A-Za-z0-9]{1,64}"
 # Next-generation types. A classic call is told in the same words, by what the payment is now.
-_ROWS = {
-    "payment.open, payment.pending": Means.PENDING,
-    "payment.authorized": Means.AUTHORIZED,
-    "payment.paid": Means.PAID,
-    "payment.failed": Means.FAILED,
-    "payment.canceled, payment.expired": Means.CANCELED,
-    "payment.canceled authorized, payment.expired authorized": Means.RELEASED,
-    "capture.succeeded": Means.CAPTURED,
-    "capture.failed": Means.CAPTURE_FAILED,
-    "refund.refunded": Means.REFUNDED,
-    "refund.failed, refund.canceled": Means.REFUND_FAILED,
-    "refund.queued, refund.pending, refund.processing, capture.pending": Means.IGNORED,
-    "chargeback.received": Means.DISPUTED,
-    "chargeback.reversed": Means.DISPUTE_WON,
-}
-_MEANINGS = by_word(_ROWS)
-# The sums that a payment keeps, and what has happened when there is one.
+_MEANINGS = by_word(
+    {
+        "payment.open, payment.pending": Means.PENDING,
+        "payment.authorized": Means.AUTHORIZED,
+        "payment.paid": Means.PAID,
+        "payment.failed": Means.FAILED,
+        "payment.canceled, payment.expired": Means.CANCELED,
+        "payment.canceled authorized, payment.expired authorized": Means.RELEASED,
+        "capture.succeeded": Means.CAPTURED,
+        "capture.failed": Means.CAPTURE_FAILED,
+        "refund.refunded": Means.REFUNDED,
+        "refund.failed, refund.canceled": Means.REFUND_FAILED,
+        "refund.queued, refund.pending, refund.processing, capture.pending": Means.IGNORED,
+        "chargeback.received": Means.DISPUTED,
+        "chargeback.reversed": Means.DISPUTE_WON,
+    }
+)
+# The sums that a payment keeps, by what has happened when there is one.
 _SUMS = {
-    "amountCaptured": "capture.succeeded",
-    "amountRefunded": "refund.refunded",
-    "amountChargedBack": "chargeback.received",
+    "capture.succeeded": "amountCaptured",
+    "refund.refunded": "amountRefunded",
+    "chargeback.received": "amountChargedBack",
 }
-_HEADING = Heading("id", "type", occurred_at="createdAt")
+_HEADING = Heading("id", "type", "createdAt")
+_MONEY = ("amount.value", "amount.currency")
+_TOTALS = {_MEANINGS[kind]: f"{name}.value" for kind, name in _SUMS.items()}
+_TOTALS[Means.PAID] = "amountCaptured.value|amount.value"
+_PAYMENT = Shape("id", "metadata.session_id", *_MONEY, sums=_TOTALS, total=True, major=True)
+# The metadata of a refund, capture or chargeback is its own.
+_PART = Shape("paymentId", "", *_MONEY, major=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +57,7 @@ class MollieConfig:
 
 
 class Mollie(Adapter[MollieConfig]):
-    id = "mollie"
+    id, key_path = "mollie", "id"
     Config = MollieConfig
     scheme = SignedOrNamed[MollieConfig](
         "X-Mollie-Signature",
@@ -72,15 +79,14 @@ class Mollie(Adapter[MollieConfig]):
         return self.reply if other or "testByMollie" in form else None
 
     def verify(self, delivery: Delivery, config: MollieConfig) -> Verified:
-        verdict = super().verify(delivery, config)
-        known = payload.text_at(delivery.body, "type") in _MEANINGS
-        entity = payload.dig(payload.peek(delivery.body), "_embedded.entity")
+        verdict, document = super().verify(delivery, config), payload.peek(delivery.body)
         # A simple event says only what it is about, not what that is now.
-        return replace(verdict, settled=verdict.settled and (isinstance(entity, dict) or not known))
+        simple = not isinstance(payload.dig(document, "_embedded.entity"), dict)
+        asked = simple and text(document, "type") in _MEANINGS
+        return replace(verdict, settled=verdict.settled and not asked)
 
     def key(self, delivery: Delivery, config: MollieConfig) -> bytes | None:
-        own_id = (payload.text_at(delivery.body, "id") or "").encode()
-        return None if named_in_form(delivery) is not None else own_id or delivery.body
+        return super().key(delivery, config) if named_in_form(delivery) is None else None
 
     def read(self, delivery: Delivery, config: MollieConfig) -> Iterable[PaymentEvent]:
         told = _HEADING.told(document := payload.json_object(delivery.body))
@@ -94,10 +100,10 @@ class Mollie(Adapter[MollieConfig]):
         path = _path(document) if form is None else f"payments/{matching(form, 'id', _PAYMENT_ID)}"
         url = f"{_API}{path}{'?testmode=true' if config.testmode else ''}"
         found = found_object((yield bearer_get(url, config.api_key)))
-        if found.get("id") != path.rpartition("/")[2]:
-            raise Rejected(Cause.MALFORMED, "id: the API answered with another object")
+        matching(found, "id", path.rpartition("/")[2])
         if form is not None:
-            return list(_all_events(delivery, found))
+            facts = _facts(found, delivery.received_at)
+            return [_event(delivery, told, told.type, found) for told in facts]
         # What the object is now counts, not what the type says that it was.
         told = _HEADING.told(document)
         state = text(found, "status") or ("reversed" if found.get("reversedAt") else "received")
@@ -113,38 +119,28 @@ def _path(document: dict[str, Any]) -> str:
     return matching(document, "_links.entity.href", pattern).removeprefix(_API).partition("?")[0]
 
 
+def _facts(found: dict[str, Any], now: datetime) -> Iterator[Told]:
+    """All that a payment tells of itself: its status, and each sum that is more than nothing."""
+    own_id, status = found["id"], text(found, "status")
+    at = first(found, f"{status}At|createdAt")
+    at = payload.from_iso(at) if at else now
+    yield Told(event_id=f"{own_id}:{status}", type=f"payment.{status}", occurred_at=at)
+    for kind, name in _SUMS.items():
+        if (total := major_at(found, name)) and (status, kind) != ("paid", "capture.succeeded"):
+            yield Told(event_id=f"{own_id}:{name}:{total}", type=kind, occurred_at=now)
+
+
 def _event(delivery: Delivery, told: Told, kind: str, found: Any) -> PaymentEvent:
     """What was told, with what its entity says; `kind` is the word for the entity's state."""
     is_payment = text(found, "resource") == "payment"
-    captured = major_at(found, "amountCaptured") if kind == "payment.paid" else 0
-    told = replace(
-        told,
-        livemode={"live": True, "test": False}.get(text(found, "mode") or ""),
-        external_id=matching(found, "id" if is_payment else "paymentId"),
-        # The metadata of a refund, capture or chargeback is its own.
-        reference=text(found, "metadata.session_id") if is_payment else None,
-        subject=matching(found, "id"),
-        total=is_payment,
-        amount=told.amount or captured or major_at(found, "amount"),
-        currency=matching(found, "amount.currency", "[A-Z]{3}"),
-    )
+    matching(found, "id" if is_payment else "paymentId")
+    # A sum of nothing is no news.
+    nothing = [name for name in _SUMS.values() if not major_at(found, name)]
     words = [f"{kind} authorized", kind] if found.get("authorizedAt") else [kind]
-    return event(delivery, told, meaning_of(words, _MEANINGS))
-
-
-def _all_events(delivery: Delivery, found: dict[str, Any]) -> Iterator[PaymentEvent]:
-    """All that a payment tells of itself: its status, and each sum that is more than nothing."""
-    status, now = text(found, "status"), delivery.received_at
-    at = found.get(f"{status}At") or found.get("createdAt")
-    at = payload.from_iso(at) if at else now
-    told = Told(event_id=f"{found['id']}:{status}", type=f"payment.{status}", occurred_at=at)
-    yield _event(delivery, told, told.type, found)
-    for name, kind in _SUMS.items():
-        amount = major_at(found, name)
-        if amount and f"{status} {name}" != "paid amountCaptured":
-            fact = f"{found['id']}:{name}:{amount}"
-            told = Told(event_id=fact, type=kind, occurred_at=now, amount=amount)
-            yield _event(delivery, told, kind, found)
+    meaning, shape = meaning_of(words, _MEANINGS), _PAYMENT if is_payment else _PART
+    told = shape.completing(told, found | dict.fromkeys(nothing), meaning)
+    livemode = {"live": True, "test": False}.get(text(found, "mode") or "")
+    return event(delivery, replace(told, livemode=livemode), meaning)
 
 
 adapter = Mollie()

@@ -2,22 +2,23 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
-from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter, ApiRequest, Settlement, Verified
 from providers.meanings import Means, Told, by_word, event, meaning_of
-from providers.schemes.api_answer import found_object
+from providers.schemes.api_answer import object_named
 from providers.schemes.form_hmac import FormHmac, form_fields
-from providers.shapes import Shape, first, matching, text
+from providers.schemes.parts import secret_named
+from providers.shapes import Shape, matching, word
 
 _HOSTS = {"live": "https://api.opennode.com", "dev": "https://dev-api.opennode.com"}
 # The status of the fetched charge.
 _MEANINGS = by_word(
     {
+        # Seen on the chain, but not confirmed there yet.
         "unpaid, processing": Means.PENDING,
         "paid": Means.PAID,
         "underpaid": Means.REQUIRES_MORE,
@@ -25,13 +26,19 @@ _MEANINGS = by_word(
         "refunded": Means.REFUNDED,
     }
 )
-_SHAPE = Shape("id", "metadata.session_id|order_id", "asked")
 _WITHDRAWAL = "withdrawal"
+_NAMED = "metadata.session_id|order_id"
+# What was asked for: not what the merchant gets, and in satoshis where the charge is in bitcoin.
+_IN_FIAT = Shape("id", _NAMED, "source_fiat_value|fiat_value", major=True)
+_IN_BITCOIN = Shape("id", _NAMED, "amount|price")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpennodeConfig:
-    api_keys: Annotated[Secrets, "Dashboard > Developers > Integrations: that create charges"]
+    api_keys: Annotated[
+        Secrets,
+        "Dashboard > Developers > Integrations: the keys that create charges, able to read them",
+    ]
     environment: Annotated[Literal["live", "dev"], "app.opennode.com or dev"] = "live"
 
 
@@ -40,15 +47,17 @@ class Opennode(Adapter[OpennodeConfig]):
     Config = OpennodeConfig
     # A callback forged before its time must not make a duplicate of the genuine one.
     key_path = None
-    # The hash never changes for a charge: who has seen one callback can forge the others.
     scheme = FormHmac[OpennodeConfig](
         field="hashed_order",
         signed=lambda form: form.get("id", "").encode(),
         secrets=lambda config: config.api_keys,
     )
-    unproven = "all but the charge's id; the charge is fetched back"
     meanings = _MEANINGS
     ignored = (_WITHDRAWAL,)
+    # The hash never changes for a charge: who has seen one callback can forge the others.
+    unproven = (
+        "all but the charge's id, as the hash covers nothing else; the charge is fetched back"
+    )
 
     def verify(self, delivery: Delivery, config: OpennodeConfig) -> Verified:
         verdict = super().verify(delivery, config)
@@ -58,41 +67,27 @@ class Opennode(Adapter[OpennodeConfig]):
         form = form_fields(delivery.body)
         if not _is_withdrawal(form):
             raise Rejected(Cause.UNVERIFIABLE, "a charge is read from the API only")
-        event_id = f"{_WITHDRAWAL}:{text(form, 'id')}:{text(form, 'status')}"
+        event_id = f"{_WITHDRAWAL}:{word(form, 'id')}:{word(form, 'status')}"
         told = Told(event_id=event_id, type=_WITHDRAWAL, occurred_at=delivery.received_at)
         return [event(delivery, told, Means.IGNORED)]
 
     def settle(self, delivery: Delivery, config: OpennodeConfig) -> Settlement:
         own_id = matching(form_fields(delivery.body), "id", "[A-Za-z0-9_-]{1,64}")
-        # The key that created the charge is the one that may read it.
-        label = self.scheme.verify(delivery, config).secret
-        key = next(secret.value for secret in config.api_keys if secret.label == label)
+        # The key that created the charge made the hash, and is the one that may read it.
+        key = secret_named(config.api_keys, self.scheme.verify(delivery, config).secret)
         url = f"{_HOSTS[config.environment]}/v1/charge/{own_id}"
-        answer = yield ApiRequest("GET", url, (("Authorization", key),))
-        found = payload.loose_object(payload.dig(found_object(answer), "data"))
-        if found.get("id") != own_id:
-            raise Rejected(Cause.UNVERIFIABLE, "the API answered with another charge")
-        status = matching(found, "status")
-        told = Told(
-            event_id=f"{own_id}:{status}",
-            type=status,
-            occurred_at=delivery.received_at,
-            livemode=config.environment == "live",
-        )
-        meaning, found["asked"] = meaning_of([status], _MEANINGS), _asked(found)
-        return [event(delivery, _SHAPE.completing(told, found, meaning), meaning)]
+        answer = yield ApiRequest("GET", url, (("Authorization", key.value),))
+        found = object_named(answer, own_id, under="data")
+        status, at = matching(found, "status"), delivery.received_at
+        told = Told(event_id=f"{own_id}:{status}", type=status, occurred_at=at)
+        told = replace(told, livemode=config.environment == "live")
+        shape = _IN_BITCOIN if word(found, "currency").upper() == "BTC" else _IN_FIAT
+        meaning = meaning_of([status], _MEANINGS)
+        return [event(delivery, shape.completing(told, found, meaning), meaning)]
 
 
 def _is_withdrawal(form: Mapping[str, str]) -> bool:
     return "order_id" not in form and {"type", "reference", "fee"} <= form.keys()
-
-
-def _asked(found: Mapping[str, Any]) -> int:
-    """What was asked for: the fiat amount, or the satoshis of a charge in bitcoin."""
-    currency = matching(found, "currency").upper()
-    if currency == "BTC":
-        return payload.from_major(found.get("amount"), "BTC", 0)
-    return payload.from_major(first(found, "source_fiat_value|fiat_value"), currency)
 
 
 adapter = Opennode()

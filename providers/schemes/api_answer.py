@@ -7,7 +7,8 @@ from gateway.domain.errors import Cause, Rejected
 from providers import payload
 from providers.configuration import Secret
 from providers.contract import ApiAnswer, ApiRequest
-from providers.schemes.parts import as_base64
+from providers.schemes.basic_auth import basic_header
+from providers.shapes import text
 
 
 def found_object(answer: ApiAnswer) -> dict[str, Any]:
@@ -19,14 +20,35 @@ def found_object(answer: ApiAnswer) -> dict[str, Any]:
     return payload.json_object(answer.body)
 
 
-def key_get(url: str, key: str, *headers: tuple[str, str]) -> ApiRequest:
+def key_get(url: str, key: str, *more: tuple[str, str]) -> ApiRequest:
     """Asks for an object by Basic authentication with a key for a user, and no password."""
-    basic = ("Authorization", f"Basic {as_base64(f'{key}:'.encode())}")
-    return ApiRequest("GET", url, (basic, *headers))
+    return ApiRequest("GET", url, (basic_header(key, Secret("", "none")), *more))
 
 
-def bearer_get(url: str, token: Secret | None) -> ApiRequest:
-    """Asks for an object with a bearer token. Raises UNVERIFIABLE where none is configured."""
+def object_named(answer: ApiAnswer, own_id: str, under: str = "") -> dict[str, Any]:
+    """The object of that id, which may stand under a path of the answer.
+
+    Raises as `found_object` does, and UNVERIFIABLE where the answer tells of something else.
+    """
+    document = found_object(answer)
+    found = payload.dig(document, under) if under else document
+    if not isinstance(found, dict) or text(found, "id") != own_id:
+        raise Rejected(Cause.UNVERIFIABLE, "the provider's API answered with another object")
+    return found
+
+
+def bearer_get(url: str, token: Secret | None, *more: tuple[str, str]) -> ApiRequest:
+    """Asks for an object with a bearer token, and with more headers than that.
+
+    Raises UNVERIFIABLE where no token is configured.
+    """
     if token is None:
         raise Rejected(Cause.UNVERIFIABLE, "configure access to the API: it has to be asked")
-    return ApiRequest("GET", url, (("Authorization", f"Bearer {token.value}"),))
+    return ApiRequest("GET", url, (("Authorization", f"Bearer {token.value}"), *more))
+
+
+def basic_get(url: str, username: str, password: Secret | None) -> ApiRequest:
+    """Asks for an object with basic authentication. Raises UNVERIFIABLE without a password."""
+    if password is None:
+        raise Rejected(Cause.UNVERIFIABLE, "set username and password: the API has to be asked")
+    return ApiRequest("GET", url, (basic_header(username, password),))

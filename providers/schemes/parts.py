@@ -41,6 +41,11 @@ def live(secrets: Secrets) -> Secrets:
     return secrets
 
 
+def secret_named(secrets: Secrets, label: str) -> Secret:
+    """The live secret that a verdict names; the first, where the verdict names none."""
+    return next((secret for secret in live(secrets) if secret.label == label), secrets[0])
+
+
 def matching(secrets: Secrets, expected: Callable[[Secret], str], given: list[str]) -> Verified:
     """The verdict by the first secret whose signature is among the given. Raises BAD_SIGNATURE."""
     for secret in live(secrets):

@@ -162,6 +162,30 @@ def test_each_refund_is_a_fact_of_its_own(notice, settled):
     assert 2 == len({event.payment_change.reference for event in told})
 
 
+def test_several_refunds_are_told_one_by_one(shop, notice):
+    conversation = shop.adapter.settle(notice("invoice_refundComplete"), shop.config)
+    next(conversation)
+    refunds = [{"supportRequest": f"R{n}", "amounts": {"EUR": n}} for n in (1, 2)]
+    invoice = {"id": "ext_42", "status": "complete", "price": 42.5, "currency": "EUR"}
+    answer = {"data": invoice | {"refundInfo": refunds}}
+    with pytest.raises(StopIteration) as end:
+        conversation.send(ApiAnswer(200, json.dumps(answer).encode()))
+    told = [(event.amount, event.payment_change.reference) for event in end.value.value]
+    assert [(100, "R1"), (200, "R2")] == told
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"orderId": "o", "posData": "p"}, "o"),
+        ({"orderId": None, "posData": "p"}, "p"),
+        ({"orderId": "", "posData": ""}, None),
+    ],
+)
+def test_reference_is_the_order_or_what_the_merchant_noted(changes, expected, notice, settled):
+    assert expected == settled(notice(), **changes).reference
+
+
 def test_token_that_signed_is_the_one_to_ask_with(instance_of, notice):
     shop = instance_of("bitpay", token=["new", "development_not_a_secret"])
     assert URL == next(shop.adapter.settle(notice(), shop.config)).url

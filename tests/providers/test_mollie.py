@@ -162,6 +162,11 @@ def test_settlement_of_a_chargeback_is_no_amount(read):
     assert 4250 == read("disputed", settlementAmount=settlement).amount
 
 
+def test_sum_of_nothing_is_no_amount(read):
+    nothing = {"value": "0.00", "currency": "EUR"}
+    assert 4250 == read("captured", amountCaptured=nothing).amount
+
+
 @pytest.mark.parametrize(
     ("value", "currency", "amount"),
     [("5000", "JPY", 5000), ("10.00", "EUR", 1000), ("0.01", "USD", 1)],

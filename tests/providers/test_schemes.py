@@ -9,6 +9,7 @@ from gateway.domain.events import Delivery
 from providers.configuration import Secret, Secrets
 from providers.schemes.basic_auth import check_basic_auth
 from providers.schemes.body_hmac import BodyHmac
+from providers.schemes.optional_hmac import OptionalHmac
 from providers.schemes.parts import (
     as_base64,
     base64_bytes,
@@ -16,6 +17,7 @@ from providers.schemes.parts import (
     header,
     hex_key,
     same_as_any,
+    secret_named,
     unix_stamp,
     usable_by,
     with_headers,
@@ -66,6 +68,18 @@ def test_body_hmac_without_secrets_refuses_before_it_looks(delivery):
     assert Cause.NOT_CONFIGURED == cause_of(scheme.sign, delivery, Config(()))
 
 
+def test_signature_may_lack_but_never_be_wrong(delivery):
+    bare = replace(delivery, headers=())
+    strict = OptionalHmac("X-Sign", lambda config: config.secrets)
+    lenient = replace(strict, may_lack=lambda _: True)
+    assert Cause.MISSING_SIGNATURE == cause_of(strict.verify, bare, TWO)
+    assert not lenient.verify(bare, TWO).settled
+    for scheme in (strict, lenient):
+        assert Cause.BAD_SIGNATURE == cause_of(scheme.verify, delivery, TWO)
+        assert scheme.verify(scheme.sign(bare, TWO), TWO).settled
+        assert Cause.NOT_CONFIGURED == cause_of(scheme.verify, bare, Config(()))
+
+
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
@@ -92,6 +106,12 @@ def test_window_is_closed_at_both_ends(delivery):
     now = int(delivery.received_at.timestamp())
     found = [cause_of(check_window, delivery, now + x, 5) for x in (-6, -5, 0, 5, 6)]
     assert [Cause.STALE_TIMESTAMP, None, None, None, Cause.STALE_TIMESTAMP] == found
+
+
+def test_secret_is_found_by_its_label():
+    assert "old" == secret_named(TWO.secrets, "secrets[1]").value
+    assert "new" == secret_named(TWO.secrets, "").value
+    assert Cause.NOT_CONFIGURED == cause_of(secret_named, (), "secrets[0]")
 
 
 def test_any_of_the_given_may_match():
