@@ -77,12 +77,15 @@ def test_slow_bodies_are_cut_off_and_hold_up_nobody(gateway):
 
 
 def test_idle_connections_are_closed(gateway):
-    silent = socket.create_connection(("127.0.0.1", gateway.port), timeout=60)
-    served = socket.create_connection(("127.0.0.1", gateway.port), timeout=60)
-    served.sendall(b"GET /live HTTP/1.1\r\nHost: gateway\r\n\r\n")
+    where = ("127.0.0.1", gateway.port)
+    with (
+        socket.create_connection(where, timeout=60) as silent,
+        socket.create_connection(where, timeout=60) as served,
+    ):
+        served.sendall(b"GET /live HTTP/1.1\r\nHost: gateway\r\n\r\n")
 
-    assert b"" == closed_by_the_gateway(silent)
-    assert closed_by_the_gateway(served).startswith(b"HTTP/1.1 200")
+        assert b"" == closed_by_the_gateway(silent)
+        assert closed_by_the_gateway(served).startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize(
