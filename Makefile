@@ -1,4 +1,4 @@
-.PHONY: help demo run test test-sdk chaos check docs format lock clean
+.PHONY: help demo run test test-sdk chaos fuzz check docs format lock clean
 
 VENV := .venv
 SDK_VENV := .venv-sdk
@@ -36,6 +36,9 @@ test-sdk: $(SDK_VENV)/.installed  ## hold our verdicts against those of the prov
 
 chaos: $(VENV)/.installed  ## break gateways under 100,000 webhooks, and write down what came of it
 	$(BIN)/python tests/chaos/run.py
+
+fuzz: $(VENV)/.installed  ## put a million broken deliveries through every adapter
+	$(BIN)/python tests/fuzz/run.py $(SEED)
 
 check: $(VENV)/.installed  ## format, lint, types, layers
 	$(BIN)/ruff format --check .

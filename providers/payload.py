@@ -143,7 +143,8 @@ def json_object(body: bytes) -> dict[str, Any]:
             parse_constant=_refuse,
             object_pairs_hook=_unique,
         )
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):
+        # Arithmetic: an exponent that no number can have.
         raise Rejected(Cause.MALFORMED, "the body is not JSON") from None
     if not isinstance(document, dict):
         raise Rejected(Cause.MALFORMED, "the body is not a JSON object")

@@ -26,13 +26,21 @@ def problem(status: int, name: str, detail: str, **members: Any) -> Response:
     """An error answer. `name` is stable and ends the type; `detail` says what to do."""
     body = {
         "type": f"{TYPE}{name}",
-        "title": HTTPStatus(status).phrase,
+        "title": _title(status),
         "status": status,
         "detail": detail,
         "request_id": g.get("request_id", ""),
         **members,
     }
     return Response(json.dumps(body), status=status, content_type="application/problem+json")
+
+
+def _title(status: int) -> str:
+    """A provider may want a status of its own: GoCardless asks for 498."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Refused"
 
 
 def register(app: Flask) -> None:

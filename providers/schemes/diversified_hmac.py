@@ -77,7 +77,8 @@ class DiversifiedHmac(Generic[C]):
         else:
             form = form_of(delivery)
         order, signed = _order(form), form[_PARAMETERS].encode()
-        form[_SIGNATURE] = _written(_digest(form[_VERSION], first, order, signed), version)
+        version = form.setdefault(_VERSION, version)
+        form[_SIGNATURE] = _written(_digest(version, first, order, signed), version)
         return replace(delivery, body=urlencode(form).encode())
 
 

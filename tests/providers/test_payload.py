@@ -41,6 +41,8 @@ def refusal(action, *arguments):
         b"[" * 100_000,
         b'{"a":' + b"9" * 500 + b"}",
         b'{"a":1.' + b"9" * 500 + b"}",
+        b'{"a":1e99999999999999999999}',
+        b'{"a":1e-99999999999999999999}',
     ],
 )
 def test_body_that_is_no_plain_json_object_is_malformed(body):
