@@ -11,6 +11,7 @@ for folder in ("tests", "tests/chaos", "tests/system"):
     sys.path.insert(0, str(Path(__file__).parents[2] / folder))
 
 import break_apis  # noqa: E402, F401 - each module adds its faults
+import break_floods  # noqa: E402, F401
 import break_inputs  # noqa: E402, F401
 import break_processes  # noqa: E402, F401
 import break_store  # noqa: E402, F401

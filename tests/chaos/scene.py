@@ -32,7 +32,8 @@ class Scale:
     """How hard: rounds of a fault, webhooks between two of them, sessions of each provider.
 
     Also the seconds of each freeze, how many are asked back of each API, the bytes that are left
-    when the store gets full, and the seconds after which a drain with a poison counts as dead.
+    when the store gets full, the seconds after which a drain with a poison counts as dead, and how
+    many genuine webhooks are timed under a flood.
     """
 
     rounds: int
@@ -42,13 +43,28 @@ class Scale:
     fetched: int
     fill: int
     overdue: str
+    probes: int
 
 
 SHORT = Scale(
-    rounds=2, webhooks=40, sessions=2, freezes=(1.5,), fetched=1, fill=2**18, overdue="0.3"
+    rounds=2,
+    webhooks=40,
+    sessions=2,
+    freezes=(1.5,),
+    fetched=1,
+    fill=2**18,
+    overdue="0.3",
+    probes=100,
 )
 LONG = Scale(
-    rounds=10, webhooks=900, sessions=40, freezes=(5, 30), fetched=4, fill=3 * 2**20, overdue="4"
+    rounds=10,
+    webhooks=900,
+    sessions=40,
+    freezes=(5, 30),
+    fetched=4,
+    fill=3 * 2**20,
+    overdue="4",
+    probes=2000,
 )
 
 Fault = Callable[[Scale], Row]

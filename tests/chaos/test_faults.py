@@ -1,6 +1,7 @@
 """Every fault of `make chaos` in its short form."""
 
 import break_apis  # noqa: F401 - each module adds its faults
+import break_floods  # noqa: F401
 import break_inputs  # noqa: F401
 import break_processes  # noqa: F401
 import break_store  # noqa: F401

@@ -186,12 +186,15 @@ class Traffic:
         goal = self.account.sent + count
         eventually(lambda: self.account.sent >= goal, "the stream flows", seconds=300)
 
+    def next_webhook(self) -> Webhook:
+        number = next(self._numbers)
+        provider, session_id = self.sessions[number % len(self.sessions)]
+        return Webhook.refund(provider, session_id, number)
+
     def _send(self) -> None:
         post = Post(self._gateway.port, fresh=self._fresh)
         while not self._stop.is_set():
-            number = next(self._numbers)
-            provider, session_id = self.sessions[number % len(self.sessions)]
-            self._deliver(post, Webhook.refund(provider, session_id, number))
+            self._deliver(post, self.next_webhook())
         post.close()
         with self._lock:
             self.account.cut_off += post.cut_off
