@@ -68,6 +68,8 @@ class HealthWatch:
         self._max_age = max_age
         self._lock = threading.Lock()
         self._last: tuple[float, Health] | None = None
+        self.turned_away = 0
+        """Webhooks of this process that could not be made durable."""
 
     def __call__(self) -> Health:
         with self._lock:
@@ -80,6 +82,10 @@ class HealthWatch:
     def doubt(self) -> None:
         """A write has failed: ask anew before the next one."""
         self._last = None
+
+    def turn_away(self) -> None:
+        with self._lock:
+            self.turned_away += 1
 
 
 def _faults(info: dict[str, Any], used: int, limit: int) -> list[str]:

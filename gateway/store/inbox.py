@@ -203,6 +203,11 @@ class Inbox:
                 break
         return found[:count]
 
+    def count(self, state: DeliveryState) -> int:
+        """How many deliveries are in a state."""
+        wheres = [keys.deliveries(shard, state) for shard in range(self.shards)]
+        return sum(int(guarded(self._client.zcard, where)) for where in wheres)
+
     def note_asked(self, delivery_id: str, who: str) -> None:
         """Remembers who had a delivery worked on again."""
         call(self._client, "annotate", [keys.delivery(delivery_id)], ["asked", who])

@@ -12,10 +12,11 @@ from uuid import uuid4
 
 from flask import Blueprint, Response, request
 from structlog import get_logger
+from werkzeug.exceptions import TooManyRequests
 
 from gateway.domain.errors import Cause, NotFound, Rejected, StoreUnavailable
 from gateway.domain.events import Delivery
-from gateway.web.journaling import Gate
+from gateway.web.journaling import journal_gate, unproven_gate
 from gateway.web.keeping import keep
 from gateway.web.problems import problem
 from gateway.web.reading import BodyReader
@@ -25,6 +26,9 @@ from providers.contract import Reply, Verified
 from providers.diagnosis import REDACTED, diagnose
 from providers.registry import Instance
 
+# Deliveries that may wait for providers' APIs, and seconds after which to send one again.
+MOST_UNSETTLED = 20_000
+_RETRY_UNPROVEN = 30
 # They prove who sends, so whoever reads the store could send too.
 _CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 
@@ -47,7 +51,7 @@ class Ingress:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._gate = Gate()
+        self._journal_gate, self._unproven_gate = journal_gate(), unproven_gate()
         self._reader = BodyReader()
 
     def receive(self, name: str) -> Response:
@@ -68,8 +72,22 @@ class Ingress:
             verified = instance.adapter.verify(delivery, instance.config)
         except Rejected as error:
             return self._refuse(delivery, error, instance.adapter.refusal_status, instance)
+        if not (verified.settled or verified.secret):
+            self._limit_unproven(delivery)
         self._keep(instance, delivery, verified)
         return _answer(instance.adapter.reply)
+
+    def _limit_unproven(self, delivery: Delivery) -> None:
+        """What nothing signs may not fill the store. Raises TooManyRequests: it is sent again."""
+        name, address = delivery.provider_id, delivery.remote_addr
+        if self._unproven_gate.admit(name, address, time.monotonic()) is None or (
+            self._services.unsettled() > MOST_UNSETTLED
+        ):
+            log.warning("unproven_turned_away", provider=name)
+            raise TooManyRequests(
+                "Too many notifications that have to be asked back; send it again later.",
+                retry_after=_RETRY_UNPROVEN,
+            )
 
     def _delivery(self, name: str, instance: Instance | None) -> Delivery:
         limit = self._services.settings.limit_of(instance)
@@ -128,7 +146,7 @@ class Ingress:
 
     def _journal(self, delivery: Delivery, error: Rejected, instance: Instance | None) -> None:
         name, address = delivery.provider_id, delivery.remote_addr
-        passed_over = self._gate.admit(name, address, time.monotonic())
+        passed_over = self._journal_gate.admit(name, address, time.monotonic())
         if passed_over is None:
             return
         others = self._services.settings.instances.values()

@@ -1,12 +1,13 @@
-"""What of the refused requests is written down: a flood must cost the store next to nothing."""
+"""How much strangers may leave here: a flood must cost the store next to nothing.
+
+Refused requests are written down, and notifications that nothing signs are kept until they are
+asked back; anybody can send either.
+"""
 
 import ipaddress
 import threading
 from dataclasses import dataclass, field
 
-# In a minute, of one address (IPv6: of its /64), and in a second, of all that post to an instance.
-PER_ADDRESS = 20
-PER_INSTANCE = 5
 _MINUTE, _SECOND = 60.0, 1.0
 _MAX_ADDRESSES = 4096
 
@@ -27,8 +28,13 @@ class _Window:
 
 @dataclass(slots=True)
 class Gate:
-    """Lets some refused requests into the journal, and counts the others. One a process."""
+    """Lets some requests through, and counts the others. One a process.
 
+    In a minute `per_address` (IPv6: of its /64), in a second `per_instance` of all that post to it.
+    """
+
+    per_address: int
+    per_instance: int
     _addresses: dict[tuple[str, str], _Window] = field(default_factory=dict)
     _instances: dict[str, _Window] = field(default_factory=dict)
     _passed_over: dict[str, int] = field(default_factory=dict)
@@ -45,10 +51,22 @@ class Gate:
             own = self._addresses.setdefault((instance, _network(address)), _Window(now))
             whole = self._instances.setdefault(instance, _Window(now))
             # The address first: a loud one must not use up what is there for all of them.
-            if own.admits(now, _MINUTE, PER_ADDRESS) and whole.admits(now, _SECOND, PER_INSTANCE):
+            if own.admits(now, _MINUTE, self.per_address) and whole.admits(
+                now, _SECOND, self.per_instance
+            ):
                 return self._passed_over.pop(instance, 0)
             self._passed_over[instance] = self._passed_over.get(instance, 0) + 1
             return None
+
+
+def journal_gate() -> Gate:
+    """For refused requests that are written down."""
+    return Gate(per_address=20, per_instance=5)
+
+
+def unproven_gate() -> Gate:
+    """For notifications that nothing signs: each costs a call of the provider's API later."""
+    return Gate(per_address=600, per_instance=50)
 
 
 def _network(address: str) -> str:

@@ -11,10 +11,15 @@ def keep(
     services: Services, delivery: Delivery, key: bytes, *, secret: str, settled: bool
 ) -> Appended:
     """Writes the delivery to disk and wakes a drain. Raises StoreUnavailable."""
-    services.health().require()
+    try:
+        services.health().require()
+    except StoreUnavailable:
+        services.health.turn_away()
+        raise
     try:
         appended = services.runtime.inbox.append(delivery, key, secret=secret, settled=settled)
     except StoreUnavailable:
+        services.health.turn_away()
         services.health.doubt()
         raise
     if appended.wake_due:

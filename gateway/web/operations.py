@@ -21,6 +21,7 @@ def blueprint(services: Services) -> Blueprint:
             "ready": health.ok,
             "reasons": list(health.faults),
             "warnings": list(health.warnings),
+            "turned_away": services.health.turned_away,
             "clock_ahead_seconds": round(health.clock_ahead, 3),
         }
         return jsonify(body), 200 if health.ok else 503

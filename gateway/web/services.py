@@ -1,5 +1,8 @@
 """What the web floor works with; tests hand in their own."""
 
+import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.config import Settings
@@ -8,6 +11,7 @@ from gateway.store.collections import Collections
 from gateway.store.connection import edge_client, listening_client
 from gateway.store.health import HealthWatch
 from gateway.store.idempotency import IdempotencyKeys
+from gateway.store.keys import DeliveryState
 from gateway.store.tokens import Tokens
 from jobs import runtime as jobs_runtime
 from jobs.runtime import Runtime
@@ -24,6 +28,23 @@ class Services:
     changes: Changes
     tokens: Tokens
     health: HealthWatch
+    unsettled: Callable[[], int]
+
+
+class Glance:
+    """A number that is looked up at most once in a while, by whoever asks next."""
+
+    def __init__(self, look: Callable[[], int], max_age: float = 1.0) -> None:
+        self._look = look
+        self._max_age = max_age
+        self._last = (-math.inf, 0)
+
+    def __call__(self) -> int:
+        at, number = self._last
+        if time.monotonic() - at > self._max_age:
+            number = self._look()
+            self._last = (time.monotonic(), number)
+        return number
 
 
 def connect(settings: Settings) -> Services:
@@ -38,4 +59,5 @@ def connect(settings: Settings) -> Services:
         changes=Changes(listening_client(settings.store_url)),
         tokens=Tokens(client),
         health=HealthWatch(client, runtime.clock),
+        unsettled=Glance(lambda: runtime.inbox.count(DeliveryState.UNSETTLED)),
     )

@@ -37,6 +37,7 @@ def post(fake, clock):
         changes=Changes(fake),
         tokens=Tokens(fake),
         health=lambda: healthy,
+        unsettled=lambda: 0,
     )
     client = create_app(services).test_client()
 
@@ -124,3 +125,11 @@ def test_mutated_deliveries_get_a_documented_answer(post):
 
 def test_refusal_with_a_status_of_the_providers_own_is_no_failure(post):
     assert 498 == post("/webhooks/gocardless", b"{}", [("Webhook-Signature", "00")])
+
+
+def test_flood_of_notifications_that_nothing_signs_is_turned_away(post):
+    body = samples("payplug")[0].body
+    answers = [post("/webhooks/payplug", body) for _ in range(300)]
+
+    assert {200, 429} == set(answers)
+    assert 50 <= answers.count(200) < 300

@@ -26,12 +26,16 @@ class KnownHealth:
     def __init__(self) -> None:
         self.health = Health(faults=())
         self.doubts = 0
+        self.turned_away = 0
 
     def __call__(self) -> Health:
         return self.health
 
     def doubt(self) -> None:
         self.doubts += 1
+
+    def turn_away(self) -> None:
+        self.turned_away += 1
 
 
 @pytest.fixture
@@ -50,6 +54,7 @@ def make_services(clock, health):
             changes=Changes(client),
             tokens=Tokens(client),
             health=health,
+            unsettled=lambda: 0,
         )
 
     return make

@@ -121,7 +121,7 @@ def test_unreachable_store_is_unavailable(make_services, health):
     answer = client.post("/webhooks/toy", data=GENUINE.body, headers=list(GENUINE.headers))
 
     assert 503 == answer.status_code
-    assert 1 == health.doubts
+    assert (1, 1) == (health.doubts, health.turned_away)
     assert 401 == client.post("/webhooks/toy", data=b"x").status_code
     store.close()
 

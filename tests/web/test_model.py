@@ -62,6 +62,7 @@ class Api(RuleBasedStateMachine):
             changes=Changes(self.store),
             tokens=tokens,
             health=lambda: Health(faults=()),
+            unsettled=lambda: 0,
         )
         self.http = create_app(self.services).test_client()
         self.model: dict[str, Model] = {}
