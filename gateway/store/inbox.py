@@ -161,13 +161,7 @@ class Inbox:
 
     def listed(self, state: DeliveryState, count: int) -> list[str]:
         """Ids of the latest deliveries in a state, newest first."""
-        found: list[tuple[bytes, float]] = []
-        for shard in range(self.shards):
-            where = keys.deliveries(shard, state)
-            page: Any = guarded(self._client.zrevrange, where, 0, count - 1, withscores=True)
-            found += page
-        newest = sorted(found, key=lambda item: item[1], reverse=True)
-        return [_text(member) for member, _ in newest[:count]]
+        return [spot.delivery_id for spot in self.page(state, None, None, count)]
 
     def page(
         self, state: DeliveryState, after: Spot | None, since: datetime | None, count: int

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import requests
 from processes import Gateway, Role, eventually
-from scene import HERE, Row, Scale, fault, scene
+from scene import HERE, Row, Scale, Scene, fault, scene
 from traffic import Webhook
 
 from gateway.store.inbox import Inbox
@@ -44,18 +44,10 @@ def _write(file: Path, text: str) -> None:
 
 
 def _poisoned(scale: Scale, how: str) -> Row:
-    amiss = {"CHAOS_POISON": how, "CHAOS_OVERDUE": scale.overdue, "PYTHONPATH": str(HERE)}
-    with scene(scale, altered={"worker": amiss}) as it:
+    with _amiss(scale, CHAOS_POISON=how) as it:
         poison = Webhook.refund("stripe", it.traffic.sessions[0][1], "poison")
-        with _restarting(it.gateway.roles["worker"]), it.traffic:
-            it.calm()
-            assert 200 == it.gateway.post(poison.delivery)
-            it.calm()
-            began = time.monotonic()
-            state = _dead(it.gateway, 120)
-            it.seen.append(f"dead after {time.monotonic() - began:.0f} s: {state}")
-        it.settle()
-        return it.row()
+        with _restarting(it.gateway.roles["worker"]):
+            return _given_up(it, poison)
 
 
 @fault("a delivery that crashes the worker")
@@ -70,19 +62,30 @@ def failing(scale: Scale) -> Row:
 
 @fault("a session whose commit always fails")
 def stuck(scale: Scale) -> Row:
-    amiss = {"CHAOS_STUCK": "ps_stuck", "CHAOS_OVERDUE": scale.overdue, "PYTHONPATH": str(HERE)}
-    with scene(scale, altered={"worker": amiss}) as it:
+    with _amiss(scale, CHAOS_STUCK="ps_stuck") as it:
         it.gateway.create("ps_stuck")
-        told = Webhook.refund("stripe", "ps_stuck", 0)
-        with it.traffic:
-            it.calm()
-            assert 200 == it.gateway.post(told.delivery)
-            it.calm()
-            began = time.monotonic()
-            state = _dead(it.gateway, 120)
-            it.seen.append(f"dead after {time.monotonic() - began:.0f} s: {state}")
-        it.settle()
-        return it.row()
+        return _given_up(it, Webhook.refund("stripe", "ps_stuck", 0))
+
+
+@contextmanager
+def _amiss(scale: Scale, **what: str) -> Iterator[Scene]:
+    """A gateway whose worker has something amiss."""
+    amiss = {"CHAOS_OVERDUE": scale.overdue, "PYTHONPATH": str(HERE), **what}
+    with scene(scale, altered={"worker": amiss}) as it:
+        yield it
+
+
+def _given_up(it: Scene, webhook: Webhook) -> Row:
+    """What comes of a webhook that nobody can work on, among others."""
+    with it.traffic:
+        it.calm()
+        assert 200 == it.gateway.post(webhook.delivery)
+        it.calm()
+        began = time.monotonic()
+        state = _dead(it.gateway, 120)
+        it.seen.append(f"dead after {time.monotonic() - began:.0f} s: {state}")
+    it.settle()
+    return it.row()
 
 
 def _dead(gateway: Gateway, seconds: float) -> str:
