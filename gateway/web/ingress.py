@@ -135,12 +135,6 @@ class Ingress:
         status: int,
         instance: Instance | None = None,
     ) -> Response:
-        log.warning(
-            "delivery_refused",
-            provider=delivery.provider_id,
-            cause=error.cause.value,
-            detail=error.detail,
-        )
         self._journal(delivery, error, instance)
         return problem(status, error.cause.value, str(error), cause=error.cause.value)
 
@@ -148,7 +142,14 @@ class Ingress:
         name, address = delivery.provider_id, delivery.remote_addr
         passed_over = self._journal_gate.admit(name, address, time.monotonic())
         if passed_over is None:
-            return
+            return  # of a flood not even a line in the log: the next one says how many there were
+        log.warning(
+            "delivery_refused",
+            provider=name,
+            cause=error.cause.value,
+            detail=error.detail,
+            passed_over=passed_over,
+        )
         others = self._services.settings.instances.values()
         found = diagnose(delivery, error.cause, instance, others) if instance else None
         journal = self._services.runtime.journal
