@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import groupby
 
 from structlog import get_logger
 
@@ -104,20 +105,18 @@ class Drain:
         if time.monotonic() - self._looked < _LOOK.total_seconds():
             return
         self._looked = time.monotonic()
-        inbox, overdue = (
-            self._runtime.inbox,
-            self._runtime.inbox.overdue(self._shard, OVERDUE, BATCH),
-        )
-        # Whatever killed their drain may be among them: the second time each is tried alone.
-        once = [stream_id for stream_id, tries in overdue if tries == 1]
-        if entries := inbox.take_over(self._shard, once, OVERDUE):
-            self._apply(entries)
-        for stream_id, tries in overdue:
-            if tries > 1 and (taken := inbox.take_over(self._shard, [stream_id], OVERDUE)):
-                if tries >= MAX_TRIES:
-                    self._give_up(taken[0], tries)
-                else:
-                    self._apply(taken)
+        inbox = self._runtime.inbox
+        overdue = inbox.overdue(self._shard, OVERDUE, BATCH)
+        for tries, group in groupby(overdue, key=lambda item: item[1]):
+            ids = [stream_id for stream_id, _ in group]
+            # Whatever killed their drain may be among them: in the end each is tried alone.
+            size = max(1, BATCH >> 2 * (tries - 1))
+            for start in range(0, len(ids), size):
+                taken = inbox.take_over(self._shard, ids[start : start + size], OVERDUE)
+                if tries < MAX_TRIES:
+                    self._work_on(taken)
+                for entry in taken if tries >= MAX_TRIES else ():
+                    self._give_up(entry, tries)
 
     def _give_up(self, entry: Entry, tries: int) -> None:
         stored = self._runtime.inbox.load([entry.delivery_id])[0]

@@ -22,7 +22,7 @@ from gateway.domain.errors import ConfigurationError, GatewayError, StoreUnavail
 from gateway.observe import configure_logging
 from gateway.store.connection import queue_client
 from jobs.queue import ALLOWED, JOB_TIMEOUT, QUEUE, SETTLE_QUEUE
-from jobs.runtime import runtime, stopping
+from jobs.runtime import Runtime, runtime, stopping
 
 # An idle worker blocks for WORKER_TTL - 15 s, and only between jobs does it look for dead ones.
 WORKER_TTL = 20
@@ -77,12 +77,21 @@ class GatewayWorker(SimpleWorker):
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]  # RQ's is untyped
 
 
+def wake_what_waits(runtime: Runtime) -> None:
+    """A worker that starts may follow one that died: the sweep would find that out later."""
+    for shard in range(runtime.inbox.shards):
+        if runtime.inbox.backlog(shard):
+            runtime.queue.wake(shard)
+
+
 def work(settings: Settings, name: str) -> None:
     """Works on a queue until it is asked to stop; an outage of its server is waited for."""
     while not stopping.is_set():
         connection = queue_client(settings.queue_url)
         try:
             runtime().inbox.open()
+            if name == QUEUE:
+                wake_what_waits(runtime())
             queue = AllowedQueue(name, connection=connection, serializer=JSONSerializer)
             worker = GatewayWorker([queue], connection=connection)
             # The scheduler moves retries whose time has come; every worker offers to be the one.

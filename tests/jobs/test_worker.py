@@ -10,9 +10,9 @@ from test_drain import create
 
 from gateway.domain.events import SessionStatus
 from jobs import drain as drain_module
-from jobs.queue import QUEUE
+from jobs.queue import DRAIN, QUEUE
 from jobs.runtime import stopping
-from jobs.worker import AllowedQueue, GatewayWorker, main
+from jobs.worker import AllowedQueue, GatewayWorker, main, wake_what_waits
 
 
 @pytest.fixture
@@ -88,3 +88,12 @@ def test_worker_that_is_asked_to_stop_tells_its_job(store):
 def test_worker_knows_two_queues_and_no_other(capsys):
     assert 2 == main(["all"])
     assert "usage: python -m jobs.worker [settle]\n" == capsys.readouterr().err
+
+
+def test_worker_that_starts_wakes_what_a_dead_one_left(runtime, queued):
+    wake_what_waits(runtime)
+    assert [] == queued()
+
+    toy.keep(runtime, toy.told("e1"))
+    wake_what_waits(runtime)
+    assert [(DRAIN, 0)] == queued()
