@@ -4,54 +4,58 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from marshmallow import fields
-
 from gateway.domain.errors import Cause, Rejected
-from gateway.domain.events import ChangeKind, Delivery, PaymentEvent
-from providers import payload, shapes
+from gateway.domain.events import Delivery, PaymentEvent
 from providers.configuration import Secret, Secrets
 from providers.contract import Adapter
-from providers.meanings import Meaning, Means, Told, by_word, event, meaning_of
+from providers.meanings import Means, Told, by_word, event, meaning_of
+from providers.payload import from_major, json_object
 from providers.schemes.static_token import StaticToken
+from providers.shapes import Shape, first, items, text
 
 # An event and the status of its object. Invoices say no event: theirs is made of the status.
 _MEANINGS = by_word(
     {
+        "payment PENDING": Means.PENDING,
         "payment.authorization AUTHORIZED": Means.AUTHORIZED,
         "payment.awaiting_capture AWAITING_CAPTURE": Means.AUTHORIZED,
         "payment.capture SUCCEEDED, payment.succeeded SUCCEEDED": Means.PAID,
-        "payment.failure FAILED, payment.failed FAILED": Means.FAILED,
-        # An authorization that lapsed.
-        "payment.expiry EXPIRED": Means.RELEASED,
-        "payment PENDING": Means.PENDING,
-        "payment CANCELED": Means.RELEASED,
-        "payment_request.expiry EXPIRED": Means.CANCELED,
+        # Paid first and settled later: the same money.
+        "invoice PAID, invoice SETTLED, ewallet.capture SUCCEEDED": Means.PAID,
+        "payment.failure FAILED, payment.failed FAILED, ewallet.capture FAILED": Means.FAILED,
+        "payment_request.expiry EXPIRED, invoice EXPIRED": Means.CANCELED,
+        # An authorization that lapsed is free again, as one that was canceled.
+        "payment.expiry EXPIRED, payment CANCELED, ewallet.void SUCCEEDED": Means.RELEASED,
         "capture.succeeded SUCCEEDED": Means.CAPTURED,
         "capture.failed FAILED": Means.CAPTURE_FAILED,
-        "refund.succeeded SUCCEEDED": Means.REFUNDED,
+        "refund.succeeded SUCCEEDED, ewallet.refund SUCCEEDED": Means.REFUNDED,
         "refund.failed FAILED": Means.REFUND_FAILED,
-        # Paid first and settled later: the same money.
-        "invoice PAID, invoice SETTLED": Means.PAID,
-        "invoice EXPIRED": Means.CANCELED,
-        "ewallet.capture SUCCEEDED": Means.PAID,
-        "ewallet.capture FAILED": Means.FAILED,
-        "ewallet.void SUCCEEDED": Means.RELEASED,
-        "ewallet.refund SUCCEEDED": Means.REFUNDED,
     }
 )
 _OWN = "id|payment_id|payment_request_id"
-# Where the families hold the payment's id and the amount.
-_PATHS = {
-    "payment": (f"payment_request_id|{_OWN}", "request_amount|amount"),
-    "payment_request": ("payment_request_id|id", "request_amount|amount"),
-    "capture": ("payment_request_id|payment_id", "capture_amount|captured_amount|amount"),
-    "refund": ("payment_id|payment_request_id|invoice_id", "amount"),
-    "invoice": ("id", "paid_amount|amount"),
-    "invoice.expired": ("id", "amount"),
-    "ewallet": ("id", "capture_amount|charge_amount|amount"),
-    "ewallet.refund": (
-        "charge_id|payment_id|id",
-        "refund_amount|refunded_amount|amount|capture_amount|charge_amount",
+_CHARGED = "capture_amount|charge_amount|amount"
+# Never the `created` outside of the object: it is the time of the attempt to tell us.
+_AT = "paid_at|updated|created"
+# A refund has a reference of its own, which is not ours.
+_REFUND = Shape("", "metadata.session_id", own_id=_OWN, priced=False, major=True, at=_AT)
+_NAMED = replace(_REFUND, reference="metadata.session_id|reference_id|external_id")
+# What tells of a payment as a whole tells the sum so far.
+_WHOLE = replace(_NAMED, external_id="id", amount=_CHARGED, total=True)
+_PAYMENT = replace(_WHOLE, external_id=f"payment_request_id|{_OWN}", amount="request_amount|amount")
+# By event or family; all others are payments and requests for one.
+_SHAPES = {
+    "capture": replace(
+        _NAMED,
+        external_id="payment_request_id|payment_id",
+        amount="capture_amount|captured_amount|amount",
+    ),
+    "refund": replace(_REFUND, external_id="payment_id|payment_request_id|invoice_id"),
+    "invoice": replace(_WHOLE, sums={Means.PAID: "paid_amount|amount"}),
+    "ewallet": _WHOLE,
+    "ewallet.refund": replace(
+        _REFUND,
+        external_id="charge_id|payment_id|id",
+        amount=f"refund_amount|refunded_amount|amount|{_CHARGED}",
     ),
 }
 
@@ -60,20 +64,9 @@ _PATHS = {
 class XenditConfig:
     callback_tokens: Annotated[
         Secrets,
-        "Dashboard > Settings > Webhooks > Webhook verification token; sub-accounts of xenPlatform"
-        " have their own",
+        "Dashboard > Settings > Webhooks > Webhook verification token, and those of sub-accounts",
     ]
     secret_key: Annotated[Secret | None, "Settings > API keys; nothing is asked with it yet"] = None
-
-
-class Facts(payload.Body):
-    own_id, external_id = (payload.Id(required=True) for _ in range(2))
-    reference = payload.NumberedId(allow_none=True)
-    currency, amount = payload.Currency(allow_none=True), fields.Raw(allow_none=True)
-    at = payload.IsoTime(allow_none=True)
-
-
-_FACTS = Facts()
 
 
 class Xendit(Adapter[XenditConfig]):
@@ -87,15 +80,21 @@ class Xendit(Adapter[XenditConfig]):
     ignored = tuple("payment_token.* payment_method.* payout.* disbursement disbursement.*".split())
 
     def read(self, delivery: Delivery, config: XenditConfig) -> Iterable[PaymentEvent]:
-        kind, data = _unwrapped(payload.json_object(delivery.body))
-        status, family = payload.text_under(data, "status"), kind.partition(".")[0]
+        kind, found = _unwrapped(json_object(delivery.body))
+        status, family = text(found, "status"), kind.partition(".")[0]
         words = [f"{kind} {status}", f"{family} {status}", kind]
         meaning = meaning_of(words, _MEANINGS, self.ignored)
-        facts = [kind, shapes.text(data, _OWN), status, *_captures(data)]
-        known = ":".join(fact for fact in facts if fact)
+        captures = items(found, "captures")
+        ids = (text(one, "capture_id") for one in captures)
+        known = ":".join(filter(None, (kind, text(found, _OWN), status, *ids)))
         told = Told(event_id=known, type=kind, occurred_at=delivery.received_at)
-        if meaning:
-            told = _complete(told, data, family, meaning)
+        shape = _SHAPES.get(kind, _SHAPES.get(family, _PAYMENT))
+        told = shape.completing(told, found, meaning)
+        if meaning == Means.PAID and captures:
+            amounts = (first(one, "capture_amount") for one in captures)
+            told = replace(
+                told, amount=sum(from_major(one, told.currency or "") for one in amounts)
+            )
         return [event(delivery, told, meaning)]
 
 
@@ -104,47 +103,12 @@ def _unwrapped(document: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     data = document.get("data")
     while isinstance(data, dict) and isinstance(data.get("data"), dict) and "event" in data:
         document, data = data, data["data"]
-    kind, status = (payload.text_under(document, name) for name in ("event", "status"))
+    kind, status = text(document, "event"), text(document, "status")
     if kind and isinstance(data, dict):
         return kind, data
     if kind is None and status and "external_id" in document:
         return f"invoice.{status.lower()}", document
     raise Rejected(Cause.MALFORMED, "event and data, or external_id and status: must be there")
-
-
-def _captures(data: dict[str, Any]) -> dict[str, Any]:
-    """The captures of a payment: their ids and amounts."""
-    found = data.get("captures")
-    items = [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
-    return {
-        payload.text_under(item, "capture_id") or "": item.get("capture_amount") for item in items
-    }
-
-
-def _complete(told: Told, data: dict[str, Any], family: str, meaning: Meaning) -> Told:
-    payment, amount = _PATHS.get(told.type) or _PATHS[family]
-    own_reference = "" if "refund" in told.type else "|reference_id|external_id"
-    paths = {"own_id": _OWN, "external_id": payment, "amount": amount, "currency": "currency"}
-    # The outer `created` is the time of the attempt to tell us.
-    paths |= {"reference": f"metadata.session_id{own_reference}", "at": "paid_at|updated|created"}
-    found = _FACTS.read({name: shapes.first(data, path) for name, path in paths.items()})
-    if meaning.needs_amount:
-        payload.require(found, "amount", "currency")
-    currency, sums = found.get("currency"), [found["amount"]] if found.get("amount") else []
-    if meaning.payment_event is ChangeKind.CAPTURED:
-        sums = list(_captures(data).values()) or sums
-    amounts = [payload.from_major(one, currency) for one in sums] if currency else []
-    return replace(
-        told,
-        occurred_at=found.get("at") or told.occurred_at,
-        external_id=found["external_id"],
-        reference=found.get("reference"),
-        # A payment tells the sum of its captures, in other events told one by one.
-        subject=found["external_id"] if meaning.session_status else found["own_id"],
-        total=meaning.session_status is not None,
-        amount=sum(amounts) if amounts else None,
-        currency=currency,
-    )
 
 
 adapter = Xendit()

@@ -199,6 +199,8 @@ def test_time_of_the_attempt_changes_nothing(xendit, simulated, told, at):
             },
             1050,
         ),
+        # Without ids they are no less several.
+        ({"captures": [{"capture_amount": 7}, {"capture_amount": 7}]}, 1400),
     ],
 )
 def test_captured_money_is_the_sum_of_captures(changes, expected, read):
@@ -237,6 +239,18 @@ def test_body_of_no_known_shape_is_malformed(body, told):
     with pytest.raises(Rejected) as refused:
         told(body)
     assert Cause.MALFORMED == refused.value.cause
+
+
+def test_captures_that_are_none_are_malformed(read):
+    for captures in ([None], ["a"], [{"capture_id": "a"}]):
+        with pytest.raises(Rejected) as refused:
+            read("captured", captures=captures)
+        assert Cause.MALFORMED == refused.value.cause
+
+
+def test_failure_needs_no_money(read):
+    event = read("failed", request_amount=None)
+    assert ("error", None) == (event.session_status, event.amount)
 
 
 @pytest.mark.parametrize("name", ["request_amount", "currency"])
