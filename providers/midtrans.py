@@ -87,7 +87,7 @@ class Midtrans(Adapter[MidtransConfig]):
             raise Rejected(Cause.MALFORMED, "transaction_id: must be a UUID")
         host = "api.sandbox" if config.environment == "sandbox" else "api"
         url = f"https://{host}.midtrans.com/v2/{transaction}/status"
-        found = found_object((yield key_get(url, key.value, ("Accept", "application/json"))))
+        found = found_object((yield key_get(url, key, ("Accept", "application/json"))))
         code = str(found.get("status_code"))
         if code in _REFUSALS:
             raise Rejected(_REFUSALS[code], f"Midtrans answered with status_code {code}")

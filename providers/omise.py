@@ -95,7 +95,7 @@ class Omise(Adapter[OmiseConfig]):
         asked = matching(payload.json_object(delivery.body), "id", "evnt_[0-9a-z_]{1,60}")
         if config.secret_key is None:
             raise Rejected(Cause.UNVERIFIABLE, "there is no secret_key to ask with")
-        answer = found_object((yield key_get(_EVENT.format(asked), config.secret_key.value)))
+        answer = found_object((yield key_get(_EVENT.format(asked), config.secret_key)))
         if answer.get("id") != asked:
             raise Rejected(Cause.UNVERIFIABLE, "the API answered with another event")
         return [_event(delivery, answer)]

@@ -20,9 +20,14 @@ def found_object(answer: ApiAnswer) -> dict[str, Any]:
     return payload.json_object(answer.body)
 
 
-def key_get(url: str, key: str, *more: tuple[str, str]) -> ApiRequest:
-    """Asks for an object by Basic authentication with a key for a user, and no password."""
-    return ApiRequest("GET", url, (basic_header(key, Secret("", "none")), *more))
+def key_get(url: str, key: Secret | None, *more: tuple[str, str]) -> ApiRequest:
+    """Asks for an object by Basic authentication with a key for a user, and no password.
+
+    Raises UNVERIFIABLE where no key is configured.
+    """
+    if key is None:
+        raise Rejected(Cause.UNVERIFIABLE, "configure the API's key: it has to be asked")
+    return ApiRequest("GET", url, (basic_header(key.value, Secret("", "none")), *more))
 
 
 def object_named(answer: ApiAnswer, own_id: str, under: str = "") -> dict[str, Any]:

@@ -5,7 +5,13 @@ import pytest
 from gateway.domain.errors import Cause, Rejected
 from providers.configuration import Secret
 from providers.contract import ApiAnswer
-from providers.schemes.api_answer import basic_get, bearer_get, found_object, object_named
+from providers.schemes.api_answer import (
+    basic_get,
+    bearer_get,
+    found_object,
+    key_get,
+    object_named,
+)
 
 
 def answer(document, status=200):
@@ -59,8 +65,14 @@ def test_user_and_password_are_sent_in_base64():
     assert (("Authorization", "Basic dXNlcjpmYWtl"),) == request.headers
 
 
+def test_key_is_a_user_without_a_password():
+    request = key_get("https://x.example/a", Secret("fake", "key"), ("Version", "1"))
+    assert {"Authorization": "Basic ZmFrZTo=", "Version": "1"} == dict(request.headers)
+
+
 @pytest.mark.parametrize(
-    ("ask", "credentials"), [(bearer_get, (None,)), (basic_get, ("user", None))]
+    ("ask", "credentials"),
+    [(bearer_get, (None,)), (basic_get, ("user", None)), (key_get, (None,))],
 )
 def test_without_credentials_nothing_is_asked(ask, credentials):
     with pytest.raises(Rejected) as refused:
