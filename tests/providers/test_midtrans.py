@@ -39,8 +39,19 @@ def read(shop, told):
 
 
 @pytest.fixture
-def settled(instance_of, told):
+def settled(settled_all):
     """The event that the API's answer makes, and the request that asked for it."""
+
+    def make(environment="sandbox", status=200, asked=None, **answered):
+        (event,), request = settled_all(environment, status, asked, **answered)
+        return event, request
+
+    return make
+
+
+@pytest.fixture
+def settled_all(instance_of, told):
+    """The same of an answer that may make several events."""
 
     def make(environment="sandbox", status=200, asked=None, **answered):
         shop = instance_of("midtrans", environment=environment)
@@ -51,8 +62,7 @@ def settled(instance_of, told):
         answer = json.dumps(json.loads(told("captured").body) | answered).encode()
         with pytest.raises(StopIteration) as end:
             conversation.send(ApiAnswer(status, answer))
-        (event,) = end.value.value
-        return event, request
+        return end.value.value, request
 
     return make
 
@@ -160,6 +170,55 @@ def test_refund_without_a_list_is_the_sum_so_far(read):
     assert (4250, True) == (whole.amount, whole.payment_change.running_total)
     with pytest.raises(Rejected, match="malformed"):
         read("refunded", refund_amount=None, refunds=None)
+
+
+@pytest.mark.parametrize("name", ["refund_key", "refund_chargeback_uuid", "refund_amount"])
+def test_single_refund_has_one_of_two_ids_and_an_amount(name, read):
+    single = {part: value for part, value in REFUND.items() if part != name}
+    change = read("refunded", refund_amount="15.00", refunds=[single]).payment_change
+    expected = {"refund_chargeback_uuid": "k-1", "refund_key": "r-1", "refund_amount": "ext_42"}
+    assert (expected[name], name == "refund_amount") == (change.reference, change.running_total)
+
+
+def test_api_tells_each_refund_though_another_was_made_meanwhile(settled_all, told, read):
+    later = REFUND | {"refund_chargeback_uuid": "r-2", "refund_amount": "5.00"}
+    notified = told("refunded", refund_amount="10.00", refunds=[REFUND])
+    answer = {"transaction_status": "partial_refund", "refund_amount": "15.00"}
+    first, second = settled_all(asked=notified, **answer, refunds=[REFUND, later])[0]
+    assert read("refunded", refund_amount="10.00", refunds=[REFUND]) == first
+    assert (500, "r-2") == (second.amount, second.payment_change.reference)
+
+
+def test_api_tells_the_sum_of_refunds_that_cannot_be_told_apart(settled):
+    answer = {"transaction_status": "partial_refund", "refund_amount": "15.00"}
+    event, _ = settled(**answer, refunds=[REFUND, {"refund_amount": "5.00"}])
+    assert (1500, True) == (event.amount, event.payment_change.running_total)
+
+
+def test_chargeback_is_of_the_newest_and_of_the_whole(settled):
+    event, _ = settled(transaction_status="chargeback", refunds=[{}, REFUND])
+    assert (4250, "ext_42") == (event.amount, event.payment_change.reference)
+    assert event.event_id.endswith(":chargeback:200:r-1")
+
+
+@pytest.mark.parametrize("odd", [1, False, "review"])
+def test_other_fraud_status_is_no_acceptance(odd, read):
+    event = read(fraud_status=odd)
+    assert (False, False) == (event.concerns_payment, event.recognized)
+
+
+@pytest.mark.parametrize("odd", [[], {}])
+def test_fraud_status_that_is_no_word_is_malformed(odd, read):
+    with pytest.raises(Rejected) as refused:
+        read(fraud_status=odd)
+    assert Cause.MALFORMED is refused.value.cause
+
+
+@pytest.mark.parametrize("name", ["order_id", "status_code", "transaction_id"])
+def test_notification_without_its_names_is_malformed(name, read):
+    with pytest.raises(Rejected) as refused:
+        read("failed", **{name: None})
+    assert Cause.MALFORMED is refused.value.cause
 
 
 def test_settlement_of_a_card_is_the_same_capture(read):
