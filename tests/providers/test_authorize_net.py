@@ -162,8 +162,17 @@ def test_transaction_that_cannot_be_read_is_malformed(changes, read):
     assert Cause.MALFORMED == refused.value.cause
 
 
+def test_reference_is_the_merchants_for_the_request_or_else_for_the_order(read):
+    told = {"merchantReferenceId": "s1", "invoiceNumber": "s2"}
+    assert "s1" == read("payment.authcapture.created", **told).reference
+    for none in (None, ""):
+        told["merchantReferenceId"] = none
+        assert "s2" == read("payment.authcapture.created", **told).reference
+
+
 def test_reference_may_be_missing(read):
-    assert read("payment.authcapture.created", merchantReferenceId=None).reference is None
+    told = {"merchantReferenceId": None, "invoiceNumber": None}
+    assert read("payment.authcapture.created", **told).reference is None
 
 
 def test_fraction_of_a_second_is_cut(anet, simulated, resigned):
