@@ -41,9 +41,8 @@ _MEANINGS = {
     for code, meaning in (by_word(row) | {_TEST: Means.IGNORED}).items()
 }
 _HEADING = Heading("notificationId", "eventType", "eventDate")
-_PAYMENT = Shape(
-    "id", "merchantReferenceId|invoiceNumber", "authAmount", in_parts=True, priced=False, major=True
-)
+_NAMED = "merchantReferenceId|invoiceNumber"
+_PAYMENT = Shape("id", _NAMED, "authAmount", in_parts=True, priced=False, major=True)
 # A refund is a transaction of its own, and does not say of which payment.
 _REFUND = replace(_PAYMENT, external_id="")
 
