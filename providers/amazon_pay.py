@@ -16,7 +16,7 @@ from providers.schemes.pss_request import signed_get
 from providers.schemes.sns import SnsConfig, SnsEnvelope, SnsSignature
 from providers.shapes import major_sum, matching, text
 
-# An object and its fetched state; what cannot be fetched means what it is.
+# An object and its fetched state.
 _MEANINGS = {
     "CHARGE AuthorizationInitiated": Means.PENDING,
     "CHARGE Authorized": Means.AUTHORIZED,
@@ -28,8 +28,9 @@ _MEANINGS = {
     "REFUND RefundInitiated": Means.IGNORED,
     "REFUND Refunded": Means.REFUNDED,
     "REFUND Declined": Means.REFUND_FAILED,
-    "CHARGEBACK": Means.DISPUTED,
 }
+# A type alone must never be read as an object with its state: that is the API's to say.
+_UNFETCHED = {"CHARGEBACK": Means.DISPUTED}
 _COLLECTIONS = {"CHARGE": "charges", "REFUND": "refunds"}
 _HOSTS = {"na": "pay-api.amazon.com", "eu": "pay-api.amazon.eu", "jp": "pay-api.amazon.jp"}
 _MODES = {"Live": True, "Sandbox": False}
@@ -48,7 +49,7 @@ class AmazonPay(Adapter[AmazonPayConfig]):
     id, key_path = "amazon_pay", "MessageId"
     Config = AmazonPayConfig
     scheme = SnsSignature()
-    meanings = _MEANINGS
+    meanings = _MEANINGS | _UNFETCHED
     ignored = ("CHARGE_PERMISSION", "SubscriptionConfirmation", "UnsubscribeConfirmation")
 
     def verify(self, delivery: Delivery, config: AmazonPayConfig) -> Verified:
@@ -71,7 +72,7 @@ class AmazonPay(Adapter[AmazonPayConfig]):
                 subject=text(message, "ObjectId"),
                 livemode=config.environment == "live",
             )
-        return [event(delivery, told, meaning_of([kind], _MEANINGS, self.ignored))]
+        return [event(delivery, told, meaning_of([kind], _UNFETCHED, self.ignored))]
 
     def settle(self, delivery: Delivery, config: AmazonPayConfig) -> Settlement:
         envelope = SnsEnvelope.of(delivery.body)

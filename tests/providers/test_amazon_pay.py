@@ -146,6 +146,12 @@ def test_what_cannot_change_anything_is_not_fetched(kind, amazon, simulated):
     assert amazon.adapter.verify(simulated(amazon, kind), amazon.config).settled
 
 
+@pytest.mark.parametrize("kind", ["CHARGE Captured", "REFUND Refunded", "BUYER"])
+def test_type_that_spells_a_state_says_nothing(kind, amazon, told):
+    (event,) = amazon.adapter.read(told({"ObjectType": kind}), amazon.config)
+    assert (False, False) == (event.concerns_payment, event.recognized)
+
+
 @pytest.mark.parametrize("kind", ["SubscriptionConfirmation", "UnsubscribeConfirmation"])
 def test_subscription_is_verified_and_its_url_left_alone(kind, amazon, told):
     delivery = told(Type=kind, Token="t", SubscribeURL=f"{HOST}/?Action=ConfirmSubscription")
