@@ -1,9 +1,14 @@
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
 import pytest
 from processes import Gateway
+
+# A shell starts what is in its background with SIGINT ignored, and every child inherits that:
+# a test that presses Ctrl-C would wait forever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
