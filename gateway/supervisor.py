@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from gateway.domain.errors import GatewayError
 
@@ -44,14 +44,36 @@ class Role:
     pass_fds: tuple[int, ...] = ()
 
 
-@contextmanager
-def stoppable() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does: by KeyboardInterrupt."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+class Stop:
+    """SIGINT and SIGTERM end its block by KeyboardInterrupt, and are not forgotten.
+
+    Python throws away what a signal's handler raises in a finalizer or in the callback of a weak
+    reference, and every import has one: `check` raises again what was lost there.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in _STOP_SIGNALS:
+            # A shell that starts us in its background has SIGINT ignored, and that is to stay.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def check(self) -> None:
+        """Raises KeyboardInterrupt if we were asked to stop."""
+        if self._asked:
+            raise KeyboardInterrupt
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        self._asked = True
+        raise KeyboardInterrupt
 
 
 @contextmanager
@@ -134,10 +156,15 @@ class Supervisor:
     """
 
     def __init__(
-        self, log_dir: Path | None, say: Callable[[str], None], patience: float = PATIENCE
+        self,
+        log_dir: Path | None,
+        say: Callable[[str], None],
+        stop: Stop,
+        patience: float = PATIENCE,
     ) -> None:
         self._log_dir = log_dir
         self._say = say
+        self._stop = stop
         self._patience = patience
         self._children: list[_Child] = []
         self._guard: subprocess.Popen[str] | None = None
@@ -172,7 +199,11 @@ class Supervisor:
             self._tell_guard("watch", child.pid)
 
     def check(self) -> None:
-        """Restarts what has died. Raises ProcessFailure for what does nothing but die."""
+        """Restarts what has died. Raises ProcessFailure for what does nothing but die.
+
+        Raises KeyboardInterrupt if we were asked to stop.
+        """
+        self._stop.check()
         for child in self._children:
             code = child.exit_code()
             if code is not None:

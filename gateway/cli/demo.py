@@ -16,7 +16,7 @@ from gateway.client import Answer, GatewayClient, NewSession, Refused, Session
 from gateway.config import PREFIX, environment, load
 from gateway.domain.errors import Cause, GatewayError
 from gateway.domain.events import Delivery, SessionStatus
-from gateway.supervisor import stoppable
+from gateway.supervisor import Stop
 from providers import simulator
 from providers.registry import Instance
 from providers.simulator import SimulatedPayment
@@ -98,10 +98,10 @@ def command() -> None:
     """
     # The demo is the same everywhere: nothing of this environment's configuration gets into it.
     plain = {k: v for k, v in environment().items() if not k.startswith(PREFIX)}
-    with stoppable(), tempfile.TemporaryDirectory(prefix="gateway-demo-") as data:
+    with Stop() as stop, tempfile.TemporaryDirectory(prefix="gateway-demo-") as data:
         plan = Plan(Path(data), free_port(), development_environment(plain))
         click.echo("Starting Valkey, a web server, a worker and the cron process …")
-        with running(plan, lambda text: click.echo(text, err=True)) as gateway:
+        with running(plan, lambda text: click.echo(text, err=True), stop) as gateway:
             try:
                 _play(gateway, plan)
             except GatewayError:

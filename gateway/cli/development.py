@@ -21,7 +21,7 @@ from gateway.domain.errors import InvalidInput
 from gateway.embedded import EmbeddedValkey
 from gateway.store.connection import worker_client
 from gateway.store.tokens import Scope, Token, Tokens, digest_of
-from gateway.supervisor import Role, Supervisor
+from gateway.supervisor import Role, Stop, Supervisor
 from providers import registry, simulator
 from providers.registry import Instance
 
@@ -67,17 +67,17 @@ class Plan:
 
 
 @contextmanager
-def running(plan: Plan, say: Callable[[str], None]) -> Iterator[Gateway]:
+def running(plan: Plan, say: Callable[[str], None], stop: Stop) -> Iterator[Gateway]:
     """Runs a gateway, from the moment that it is ready. Raises GatewayError."""
     with ExitStack() as stack:
         plan.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         environment = dict(plan.environment)
         logs = plan.data / "logs" if plan.log_files else None
         if not _STORE.isdisjoint(environment):
-            supervisor = stack.enter_context(Supervisor(logs, say))
+            supervisor = stack.enter_context(Supervisor(logs, say, stop))
         else:
             valkey = stack.enter_context(EmbeddedValkey(plan.data))
-            supervisor = stack.enter_context(Supervisor(logs, say))
+            supervisor = stack.enter_context(Supervisor(logs, say, stop))
             supervisor.start(valkey.role(environment))
             environment[STORE_URL] = valkey.url
             supervisor.wait_until(valkey.answers, _START, "The embedded Valkey is not ready")

@@ -22,7 +22,7 @@ from gateway.cli.development import (
 )
 from gateway.client import GatewayClient, Refused
 from gateway.config import environment
-from gateway.supervisor import stoppable
+from gateway.supervisor import Stop
 
 DATA = Path(".data")
 _LOOK = 0.2
@@ -62,13 +62,17 @@ def command(*, host: str, port: int, data: Path, workers: int, logs: bool) -> No
     require_free(port)
     plan = Plan(data, port, development_environment(environment()), workers, log_files=not logs)
     try:
-        with stoppable(), running(plan, lambda text: click.echo(text, err=True)) as gateway:
+        with Stop() as stop, running(plan, _say, stop) as gateway:
             _explain(plan, gateway)
             while True:
                 gateway.supervisor.check()
                 time.sleep(_LOOK)
     except KeyboardInterrupt:
         click.echo("Stopped.")
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _explain(plan: Plan, gateway: Gateway) -> None:

@@ -9,7 +9,7 @@ from redis import Redis
 from gateway import embedded
 from gateway.embedded import MAX_SOCKET_PATH, EmbeddedFailure, EmbeddedValkey
 from gateway.store.health import check
-from gateway.supervisor import Supervisor
+from gateway.supervisor import Stop, Supervisor
 
 PATIENCE = 60.0
 
@@ -19,7 +19,10 @@ def serve(tmp_path):
     """Runs the server once and hands a client to a function; returns what that returns."""
 
     def serve(data, use):
-        with EmbeddedValkey(data) as valkey, Supervisor(tmp_path / "logs", print) as supervisor:
+        with (
+            EmbeddedValkey(data) as valkey,
+            Supervisor(tmp_path / "logs", print, Stop()) as supervisor,
+        ):
             supervisor.start(valkey.role(dict(os.environ)))
             supervisor.wait_until(valkey.answers, PATIENCE, "no answer")
             with Redis.from_url(valkey.url) as client:

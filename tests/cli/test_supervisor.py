@@ -1,6 +1,7 @@
 """Small real processes in the roles of a gateway's."""
 
 import os
+import signal
 import sys
 import time
 
@@ -8,7 +9,7 @@ import psutil
 import pytest
 
 from gateway import supervisor as module
-from gateway.supervisor import ProcessFailure, Role, Supervisor
+from gateway.supervisor import ProcessFailure, Role, Stop, Supervisor
 
 PATIENCE = 60.0
 SLEEP = "import time; time.sleep(600)"
@@ -33,7 +34,7 @@ def said():
 
 @pytest.fixture
 def supervisor(tmp_path, said):
-    with Supervisor(tmp_path, said.append, patience=5.0) as supervisor:
+    with Supervisor(tmp_path, said.append, Stop(), patience=5.0) as supervisor:
         yield supervisor
 
 
@@ -65,7 +66,7 @@ def test_processes_end_in_the_reverse_order_of_their_start(tmp_path, said):
         "print('up', flush=True)\n"
         "time.sleep(600)"
     )
-    with Supervisor(tmp_path, said.append) as supervisor:
+    with Supervisor(tmp_path, said.append, Stop()) as supervisor:
         for name in ("store", "worker", "web"):
             supervisor.start(role(name, code, ORDER=str(order), NAME=name))
             text_of(tmp_path / f"{name}.log")
@@ -76,7 +77,7 @@ def test_processes_end_in_the_reverse_order_of_their_start(tmp_path, said):
 
 def test_process_that_does_not_listen_is_killed(tmp_path):
     before = set(children())
-    with Supervisor(tmp_path, print, patience=0.1) as supervisor:
+    with Supervisor(tmp_path, print, Stop(), patience=0.1) as supervisor:
         supervisor.start(role("deaf", STUBBORN))
         text_of(tmp_path / "deaf.log")
 
@@ -125,3 +126,34 @@ def test_waiting_ends_with_the_logs(supervisor, tmp_path):
 
     with pytest.raises(ProcessFailure, match=r"It is late after 0 s\.\n--- web\nstuck"):
         supervisor.wait_until(lambda: False, 0, "It is late")
+
+
+class Dies:
+    """What Python does not let raise: an exception in a finalizer is thrown away."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __del__(self):
+        signal.raise_signal(self.number)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stop_that_python_throws_away_is_not_forgotten(tmp_path, number):
+    with Stop() as stop, Supervisor(tmp_path, print, stop) as supervisor:
+        Dies(number)
+        with pytest.raises(KeyboardInterrupt):
+            supervisor.wait_until(lambda: False, 10.0, "never")
+
+
+def test_handlers_are_given_back_and_an_ignored_signal_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        term = signal.getsignal(signal.SIGTERM)
+        with Stop():
+            assert signal.SIG_IGN is signal.getsignal(signal.SIGINT)
+            assert term is not signal.getsignal(signal.SIGTERM)
+        assert term is signal.getsignal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGINT, before)
