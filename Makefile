@@ -1,7 +1,8 @@
-.PHONY: help demo run test test-sdk chaos fuzz check docs format lock clean
+.PHONY: help demo run test test-sdk chaos fuzz bench check docs format lock clean
 
 VENV := .venv
 SDK_VENV := .venv-sdk
+BENCH_VENV := .venv-bench
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
@@ -22,6 +23,14 @@ $(SDK_VENV)/.installed: requirements-dev.lock requirements-sdk.lock
 		-r requirements-dev.lock -r requirements-sdk.lock
 	touch $@
 
+# Celery is only there to be measured, so it has no place in the other install.
+$(BENCH_VENV)/.installed: requirements-dev.lock requirements-bench.lock
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+		-r requirements-dev.lock -r requirements-bench.lock
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
 demo: $(VENV)/.installed  ## play a payment through a real gateway and print its timeline
 	@$(BIN)/gateway demo
 
@@ -39,6 +48,9 @@ chaos: $(VENV)/.installed  ## break gateways under 100,000 webhooks, and write d
 
 fuzz: $(VENV)/.installed  ## put a million broken deliveries through every adapter
 	$(BIN)/python tests/fuzz/run.py $(SEED)
+
+bench: $(BENCH_VENV)/.installed  ## measure against honest baselines, and write down the table
+	$(BENCH_VENV)/bin/python benchmarks/run.py
 
 check: $(VENV)/.installed  ## format, lint, types, layers
 	$(BIN)/ruff format --check .
@@ -58,6 +70,8 @@ lock: $(VENV)/.installed  ## pin all dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra dev pyproject.toml -o requirements-dev.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra sdk \
 		--constraints requirements-dev.lock --overrides tests/sdk/overrides.txt pyproject.toml -o requirements-sdk.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra bench \
+		--constraints requirements-dev.lock pyproject.toml -o requirements-bench.lock
 
 clean:  ## remove what make and runs have made
-	rm -rf $(VENV) $(SDK_VENV) .data .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(SDK_VENV) $(BENCH_VENV) .data .mypy_cache .pytest_cache .ruff_cache

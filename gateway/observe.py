@@ -2,10 +2,22 @@
 
 import logging
 import sys
+from contextvars import ContextVar
+from typing import Any
 
 import structlog
+from structlog.typing import EventDict
 
 from gateway.config import LogFormat
+
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
+"""Of the request that is being answered; every line that is logged meanwhile has it."""
+
+
+def _with_request_id(_logger: Any, _method: str, line: EventDict) -> EventDict:
+    if request_id := REQUEST_ID.get():
+        line["request_id"] = request_id
+    return line
 
 
 def configure_logging(log_format: LogFormat) -> None:
@@ -17,7 +29,7 @@ def configure_logging(log_format: LogFormat) -> None:
         )
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _with_request_id,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             # Tracebacks without the values of local variables: those hold secrets and bodies.

@@ -1,6 +1,6 @@
 """BitPay invoices: https://developer.bitpay.com/docs/invoice-webhooks."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -95,12 +95,12 @@ class Bitpay(Adapter[BitpayConfig]):
         return [event(delivery, _SHAPE.completing(told, found, meaning), meaning)]
 
 
-def _said(delivery: Delivery) -> dict[str, Any]:
+def _said(delivery: Delivery) -> Mapping[str, Any]:
     """What a signed body says; without a signature it is nobody's word."""
     return payload.peek(delivery.body) if delivery.header_values(_HEADER) else {}
 
 
-def _is_invoice(said: dict[str, Any]) -> bool:
+def _is_invoice(said: Mapping[str, Any]) -> bool:
     return (text(said, "event.name") or "invoice_").startswith("invoice_")
 
 

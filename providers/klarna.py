@@ -115,7 +115,7 @@ class Klarna(Adapter[KlarnaConfig]):
         return events
 
 
-def _callback(delivery: Delivery) -> dict[str, Any] | None:
+def _callback(delivery: Delivery) -> Mapping[str, Any] | None:
     """What an unsigned callback names in its body or query; None: it has to be signed."""
     if any(delivery.header_values(name) for name in _HEADERS):
         return None
@@ -135,7 +135,7 @@ def _order(found: dict[str, Any]) -> dict[str, list[str]]:
     return facts | ({f"refunded:{refunded}": ["order.refunded"]} if refunded else {})
 
 
-def _session(found: dict[str, Any], named: dict[str, Any]) -> dict[str, list[str]]:
+def _session(found: dict[str, Any], named: Mapping[str, Any]) -> dict[str, list[str]]:
     """That the customer is done. The token can still place an order: only its digest is kept."""
     token, given = text(found, "authorization_token"), text(named, "authorization_token")
     if text(found, "status") != "complete" or not token or not same_as_any(token, [given or ""]):

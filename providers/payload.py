@@ -5,8 +5,10 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NoReturn
 
+import orjson
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
 from gateway.domain.errors import Cause, InvalidInput, Rejected
@@ -226,13 +228,26 @@ def loose_object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def peek(body: bytes) -> dict[str, Any]:
-    """The JSON object in a body, read fast and loosely, for keys and routing; empty if none."""
+@lru_cache(maxsize=8)
+def peek(body: bytes) -> Mapping[str, Any]:
+    """The JSON object in a body, read fast and loosely, for keys and routing; empty if none.
+
+    Remembered for a moment: whoever verifies a delivery looks first, whoever makes its key next.
+    """
     try:
-        document = json.loads(body.decode("utf-8"))
+        document = _loads(body)
     except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
+
+
+def _loads(body: bytes) -> Any:
+    try:
+        # Several times as fast, and a provider waits.
+        return orjson.loads(body)
+    except ValueError:
+        # It is stricter: lone surrogates, depths that nobody needs.
+        return json.loads(body.decode("utf-8"))
 
 
 def text_at(body: bytes, name: str) -> str | None:

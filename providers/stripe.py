@@ -1,6 +1,6 @@
 """Stripe, snapshot and thin events: https://docs.stripe.com/webhooks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -138,7 +138,7 @@ def _words(kind: str, found: dict[str, Any], *, by_state: bool) -> list[str]:
     return [*(f"{word} {detail}" for word in words for detail in details), words[-1]]
 
 
-def _is_thin(document: dict[str, Any]) -> bool:
+def _is_thin(document: Mapping[str, Any]) -> bool:
     """Whether it is a thin event about a payment: something is new, but it says not what."""
     kind = (text(document, "type") or "").removeprefix("v1.")
     return document.get("object") == _THIN and kind in _MAPPED

@@ -87,7 +87,7 @@ class Changes:
     def _run(self) -> None:
         while not self._closed.is_set():
             try:
-                with self._client.pubsub() as subscription:  # type: ignore[no-untyped-call]
+                with self._client.pubsub() as subscription:
                     subscription.subscribe(keys.CHANGES)
                     self._pass_on(subscription)
             except (RedisError, OSError):

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import orjson
+
 from gateway.domain.errors import InvalidInput
 from gateway.domain.events import Delivery
 from gateway.store.bodies import open_body
@@ -99,9 +101,9 @@ class Finished:
     body: bytes | None = field(default=None, repr=False)
 
 
-def encode_meta(delivery: Delivery, *, secret: str, settled: bool) -> str:
+def encode_meta(delivery: Delivery, *, secret: str, settled: bool) -> bytes:
     """All of a delivery but its body, as it is kept."""
-    return json.dumps(
+    return orjson.dumps(
         {
             "p": delivery.provider_id,
             "t": to_micros(delivery.received_at),
@@ -112,14 +114,13 @@ def encode_meta(delivery: Delivery, *, secret: str, settled: bool) -> str:
             "a": delivery.remote_addr,
             "s": secret,
             "v": int(settled),
-        },
-        separators=(",", ":"),
+        }
     )
 
 
 def decode(delivery_id: str, raw: Mapping[bytes, bytes], seal: Seal) -> StoredDelivery:
     """A delivery from the fields of its hash. Raises StoreRefused if no key opens its body."""
-    meta = json.loads(raw[b"meta"])
+    meta = orjson.loads(raw[b"meta"])
     body = b""
     if b"body" in raw:
         sealed, packed = raw.get(b"sealed"), raw.get(b"packed")

@@ -39,6 +39,7 @@ CONSUMER = "drain"
 # While the flag lives somebody is looking after the shard: a drain renews it, and one that died
 # leaves it behind for this long.
 WAKE_TTL = timedelta(seconds=4)
+_WAKE_MILLIS = WAKE_TTL // timedelta(milliseconds=1)
 # The place in the stream of a delivery that has left it.
 NO_ENTRY = "0-0"
 # Providers allow resending for 30 days; a delivery is kept longer, so that it is known again.
@@ -59,7 +60,7 @@ class Inbox:
         shard = keys.shard_of(delivery_id)
         where = [keys.delivery(delivery_id), keys.inbox(shard), keys.wake(shard)]
         meta = encode_meta(delivery, secret=secret, settled=settled)
-        values = [delivery_id, _milliseconds(WAKE_TTL), "meta", meta]
+        values = [delivery_id, _WAKE_MILLIS, "meta", meta]
         values += ["body", self._seal.close(delivery.body), *_sealed(self._seal)]
         new, due = call(self._client, "append", where, values)
         return Appended(delivery_id, bool(new), bool(due))
@@ -137,12 +138,12 @@ class Inbox:
         """Puts a finished or waiting delivery back to work."""
         shard = keys.shard_of(delivery_id)
         where = [keys.delivery(delivery_id), keys.inbox(shard), keys.wake(shard), *_lists(shard)]
-        new, due = call(self._client, "requeue", where, [delivery_id, _milliseconds(WAKE_TTL)])
+        new, due = call(self._client, "requeue", where, [delivery_id, _WAKE_MILLIS])
         return Appended(delivery_id, bool(new), bool(due))
 
     def renew_wake(self, shard: int) -> None:
         """Says that a drain looks after the shard, so that arrivals need no wake-up."""
-        guarded(self._client.set, keys.wake(shard), "1", px=_milliseconds(WAKE_TTL))
+        guarded(self._client.set, keys.wake(shard), "1", px=_WAKE_MILLIS)
 
     def clear_wake(self, shard: int) -> None:
         """From here on an arrival wakes the shard again; look once more after calling this."""
@@ -152,7 +153,7 @@ class Inbox:
         """Whether entries wait, or are held, and nobody looks after the shard; takes the flag."""
         if not self.backlog(shard):
             return False
-        ttl = _milliseconds(WAKE_TTL)
+        ttl = _WAKE_MILLIS
         return bool(guarded(self._client.set, keys.wake(shard), "1", nx=True, px=ttl))
 
     def backlog(self, shard: int) -> int:

@@ -1,5 +1,8 @@
 """The Flask application: one of the two faces, or both."""
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 from flask import Flask
 from flask_smorest import Api
 
@@ -23,10 +26,20 @@ from gateway.web.answers import Problem
 from gateway.web.auth import Authenticator
 from gateway.web.services import Services
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class App(Flask):
+    """The WSGI application."""
+
+    def ensure_sync(self, func: F) -> F:
+        """There is nothing asynchronous here, so nothing has to be asked each time it is called."""
+        return func
+
 
 def create_app(services: Services) -> Flask:
     """The WSGI application over these services."""
-    app = Flask(__name__, static_folder=None)
+    app = App(__name__, static_folder=None)
     app.config.update(
         # One more than is accepted: the server's own limit must not cut a body off unseen.
         MAX_CONTENT_LENGTH=services.settings.largest_body + 1,

@@ -3,15 +3,15 @@
 import json
 import re
 from http import HTTPStatus
+from random import getrandbits
 from typing import Any
-from uuid import uuid4
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from structlog import get_logger
-from structlog.contextvars import bind_contextvars, clear_contextvars
 from werkzeug.exceptions import HTTPException
 
 from gateway.domain.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from gateway.observe import REQUEST_ID
 
 TYPE = "urn:payment-webhook-gateway:problem:"
 RETRY_AFTER = "5"
@@ -29,7 +29,7 @@ def problem(status: int, name: str, detail: str, **members: Any) -> Response:
         "title": _title(status),
         "status": status,
         "detail": detail,
-        "request_id": g.get("request_id", ""),
+        "request_id": REQUEST_ID.get(),
         **members,
     }
     return Response(json.dumps(body), status=status, content_type="application/problem+json")
@@ -56,15 +56,16 @@ def register(app: Flask) -> None:
 
 
 def _begin() -> None:
-    given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
-    clear_contextvars()
-    bind_contextvars(request_id=g.request_id)
+    given = request.environ.get("HTTP_X_REQUEST_ID", "")
+    # Nobody must be unable to guess it, so it need not cost a system call.
+    REQUEST_ID.set(given if _REQUEST_ID.fullmatch(given) else f"{getrandbits(128):032x}")
 
 
 def _end(response: Response) -> Response:
-    response.headers["X-Request-Id"] = g.get("request_id", "")
-    response.headers.setdefault("Cache-Control", "no-store")
+    headers = response.headers
+    headers.add("X-Request-Id", REQUEST_ID.get())
+    if "Cache-Control" not in headers:
+        headers.add("Cache-Control", "no-store")
     return response
 
 

@@ -126,13 +126,24 @@ def check_leaf(chain: Chain, names: re.Pattern[str], at: datetime) -> str:
 
 def check_issuers(chain: Chain, name: str, config: CertificateConfig, at: datetime) -> None:
     """Raises UNTRUSTED_CERTIFICATE unless an anchor vouches, by some path, for this leaf."""
+    found = _found_paths(chain, name, config.intermediates, config.trust_anchors)
+    if any(begins <= at <= ends for begins, ends in found):
+        return
     leaf, *between = chain
     between += [one for pem in config.intermediates for one in read_chain(pem.encode())]
     try:
         builder = PolicyBuilder().store(_store(config.trust_anchors)).time(at)
-        builder.build_server_verifier(x509.DNSName(name)).verify(leaf, between)
+        path = builder.build_server_verifier(x509.DNSName(name)).verify(leaf, between)
     except (VerificationError, ValueError):
         raise untrusted("no trust anchor vouches for the certificate") from None
+    begins = max(one.not_valid_before_utc for one in path)
+    found.append((begins, min(one.not_valid_after_utc for one in path)))
+
+
+@lru_cache(maxsize=64)
+def _found_paths(*_: object) -> list[tuple[datetime, datetime]]:
+    """When the paths hold that were found for a certificate: none is looked for twice."""
+    return []
 
 
 def check_signature(chain: Chain, signature: str, message: bytes, algorithm: HashAlgorithm) -> None:

@@ -47,6 +47,11 @@ def eventually(condition: Callable[[], object], what: str, seconds: float = 60) 
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
+def add_token(client: Redis) -> None:
+    """Makes TOKEN known to the store, with all scopes."""
+    Tokens(client).add(Token("system", frozenset(Scope), digest_of(TOKEN), now()))
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -140,8 +145,7 @@ class Gateway:
         self.roles["store"].start()
         eventually(self.store_answers, "the store answers")
         with self.client() as client:
-            token = Token("system", frozenset(Scope), digest_of(TOKEN), now())
-            Tokens(client).add(token)
+            add_token(client)
         for name in ("web", "worker", "settler", "cron"):
             self.roles[name].start()
         eventually(self.is_ready, f"ready; see {self.folder}")

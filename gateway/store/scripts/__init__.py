@@ -36,6 +36,7 @@ def _source() -> tuple[str, str]:
     return code, hashlib.sha256(code.encode()).hexdigest()[:12]
 
 
+@cache
 def name(function: str) -> str:
     """The name under which the server knows a function of this version."""
     return f"gateway_{function}_{_source()[1]}"
