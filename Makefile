@@ -1,4 +1,4 @@
-.PHONY: help demo run test test-sdk chaos fuzz bench check docs format lock clean
+.PHONY: help demo run test test-sdk chaos fuzz bench check docs dictionary format lock clean
 
 VENV := .venv
 SDK_VENV := .venv-sdk
@@ -60,6 +60,9 @@ check: $(VENV)/.installed  ## format, lint, types, layers
 
 docs: $(VENV)/.installed  ## make the pages that are made of the code
 	$(BIN)/python -m providers.catalog > docs/providers.md
+
+dictionary: $(VENV)/.installed  ## make a new dictionary for packing deliveries
+	$(BIN)/python tools/train_dictionary.py
 
 format: $(VENV)/.installed  ## format the code
 	$(BIN)/ruff format .

@@ -50,7 +50,7 @@ def provider_of(session: int) -> str:
 
 
 def session_id(session: int) -> str:
-    return f"ps_bench_{session:08}"
+    return f"ps_{session:026}"
 
 
 def payment_id(session: int) -> str:

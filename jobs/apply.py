@@ -52,8 +52,8 @@ class Result:
     notes: tuple[str, ...]
     waits: tuple[Lookup, ...] = ()
 
-    def ended(self, entry: Entry, at: datetime, body: bytes | None) -> Finished:
-        return Finished(entry, self.state, at, self.notes, self.waits, body)
+    def ended(self, entry: Entry, at: datetime, stored: StoredDelivery | None) -> Finished:
+        return Finished(entry, self.state, at, self.notes, self.waits, stored)
 
 
 def apply_events(

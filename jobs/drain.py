@@ -182,10 +182,7 @@ class Drain:
 
     def _finish(self, done: Sequence[tuple[Entry, StoredDelivery | None, Result]]) -> None:
         now = self._runtime.clock()
-        finished = [
-            result.ended(entry, now, stored.delivery.body if stored else None)
-            for entry, stored, result in done
-        ]
+        finished = [result.ended(entry, now, stored) for entry, stored, result in done]
         self._runtime.inbox.finish(self._shard, finished)
         matched = [(s.delivery.provider_id, s.secret) for _, s, _ in done if s and s.secret]
         self._runtime.secret_uses.count(matched, now)

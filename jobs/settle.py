@@ -68,7 +68,7 @@ class Settlement:
         result = apply_events(self._runtime, [(stored, events)])[0]
         if result is None:
             raise TryLater("a session of it changes faster than it can be written")
-        self._finish(result, stored.delivery.body)
+        self._finish(result, stored)
 
     def give_up(self, reason: str) -> None:
         """Makes the delivery a dead letter."""
@@ -94,9 +94,9 @@ class Settlement:
             except StopIteration as end:
                 return tuple(end.value or ())
 
-    def _finish(self, result: Result, body: bytes | None) -> None:
+    def _finish(self, result: Result, stored: StoredDelivery | None) -> None:
         entry = Entry(NO_ENTRY, self._id)
         now = self._runtime.clock()
-        finished = [result.ended(entry, now, body)]
+        finished = [result.ended(entry, now, stored)]
         self._runtime.inbox.finish(shard_of(self._id), finished, leaves=DeliveryState.UNSETTLED)
         log.info("delivery_settled", delivery=self._id, state=result.state, notes=result.notes)

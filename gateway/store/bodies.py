@@ -4,15 +4,16 @@ A digest of the body, the verdict, and all that came of the delivery stay.
 """
 
 import hashlib
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from redis import Redis
 
 from gateway.store import keys
-from gateway.store.connection import call, call_many, executed, guarded
+from gateway.store.connection import Call, call_many, executed, guarded
+from gateway.store.deliveries import decode, pack
 from gateway.store.keys import DeliveryState
 from gateway.store.sealing import Seal
 from gateway.store.times import to_micros
@@ -30,12 +31,20 @@ class Bodies:
 
     def let_go(self, delivery_ids: Sequence[str]) -> int:
         """Removes the bodies of deliveries, and keeps their digests; how many there were."""
-        done = 0
-        for delivery_id, (body, _) in zip(delivery_ids, self._load(delivery_ids), strict=True):
-            if body is not None:
+        calls = []
+        for delivery_id, raw in self._load(delivery_ids):
+            stored = decode(delivery_id, raw, self._seal)
+            if body := stored.delivery.body:
+                bare = replace(stored, delivery=replace(stored.delivery, body=b""))
+                at = stored.finished_at or stored.delivery.received_at
+                packed = pack(bare, at, stored.notes, self._seal) if b"packed" in raw else b""
                 digest = hashlib.sha256(body).hexdigest()
-                done += call(self._client, "let_go", [keys.delivery(delivery_id)], [digest])
-        return done
+                calls.append(
+                    _rewrite(
+                        delivery_id, raw, packed, digest, sealed=bool(packed) and self._seal.closes
+                    )
+                )
+        return sum(call_many(self._client, calls))
 
     def let_go_of_old(self, shard: int, before: datetime) -> int:
         """Removes some bodies of what was applied before a time; how many, 0 at the end of it."""
@@ -67,35 +76,32 @@ class Bodies:
     def seal_anew(self, delivery_ids: Sequence[str]) -> int:
         """Seals bodies with the first key, whatever they were sealed with; how many there were."""
         calls = []
-        for delivery_id, (body, packed) in zip(
-            delivery_ids, self._load(delivery_ids, unpack=False), strict=True
-        ):
-            if body is not None:
-                sealed = "1" if self._seal.closes else ""
-                values = [self._seal.close(body), packed, sealed]
-                calls.append(("seal_anew", [keys.delivery(delivery_id)], values))
-        return sum(int(done) for done in call_many(self._client, calls))
+        for delivery_id, raw in self._load(delivery_ids):
+            if kept := raw.get(_field(raw)):
+                opened = self._seal.open(kept) if b"sealed" in raw else kept
+                calls.append(
+                    _rewrite(
+                        delivery_id, raw, self._seal.close(opened), "", sealed=self._seal.closes
+                    )
+                )
+        return sum(call_many(self._client, calls))
 
-    def _load(
-        self, delivery_ids: Sequence[str], *, unpack: bool = True
-    ) -> list[tuple[bytes | None, str]]:
-        """Each body, opened, and whether it is packed; None where it is gone."""
+    def _load(self, delivery_ids: Sequence[str]) -> Iterator[tuple[str, dict[bytes, bytes]]]:
         pipeline = self._client.pipeline(transaction=False)
         for delivery_id in delivery_ids:
-            pipeline.hmget(keys.delivery(delivery_id), ["body", "packed", "sealed"])
+            pipeline.hgetall(keys.delivery(delivery_id))
         found = executed(pipeline) if delivery_ids else []
-        return [self._opened(*fields, unpack=unpack) for fields in found]
-
-    def _opened(
-        self, body: bytes | None, packed: bytes | None, sealed: bytes | None, *, unpack: bool
-    ) -> tuple[bytes | None, str]:
-        if body is None:
-            return None, ""
-        opened = open_body(self._seal, body, packed=packed if unpack else None, sealed=sealed)
-        return opened, "1" if packed else ""
+        return ((at, raw) for at, raw in zip(delivery_ids, found, strict=True) if raw)
 
 
-def open_body(seal: Seal, body: bytes, *, packed: bytes | None, sealed: bytes | None) -> bytes:
-    """A body as it came. Raises StoreRefused if no key opens it."""
-    opened = seal.open(body) if sealed else body
-    return zlib.decompress(opened) if packed else opened
+def _field(raw: Mapping[bytes, bytes]) -> bytes:
+    """Where the body is."""
+    return b"packed" if b"packed" in raw else b"body"
+
+
+def _rewrite(
+    delivery_id: str, raw: Mapping[bytes, bytes], value: bytes, digest: str, *, sealed: bool
+) -> Call:
+    field = _field(raw)
+    values = [field, raw[field], value, "1" if sealed else "", digest]
+    return "rewrite", [keys.delivery(delivery_id)], values

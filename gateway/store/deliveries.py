@@ -2,19 +2,21 @@
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
 
 from gateway.domain.errors import InvalidInput
 from gateway.domain.events import Delivery
-from gateway.store.bodies import open_body
+from gateway.store import packing
 from gateway.store.keys import DeliveryState
 from gateway.store.sealing import Seal
 from gateway.store.sessions import Lookup
 from gateway.store.times import from_micros, to_micros
+
+_NOTES = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +93,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How the work on an entry ended: `notes` say what came of it, `waits` what it waits for."""
+    """How the work on an entry ended: `notes` say what came of it, `waits` what it waits for.
+
+    With `stored` an applied delivery is packed together with what came of it.
+    """
 
     entry: Entry
     state: DeliveryState
     at: datetime
     notes: tuple[str, ...] = ()
     waits: tuple[Lookup, ...] = ()
-    body: bytes | None = field(default=None, repr=False)
+    stored: StoredDelivery | None = None
 
 
 def encode_meta(delivery: Delivery, *, secret: str, settled: bool) -> bytes:
@@ -118,33 +123,39 @@ def encode_meta(delivery: Delivery, *, secret: str, settled: bool) -> bytes:
     )
 
 
+def pack(stored: StoredDelivery, at: datetime, notes: Sequence[str], seal: Seal) -> bytes:
+    """A delivery and what came of it in one piece, sealed: as an applied one is kept."""
+    meta = encode_meta(stored.delivery, secret=stored.secret, settled=stored.settled)
+    ended = _NOTES.encode([to_micros(at), *notes]).encode()
+    return seal.close(packing.pack(meta, ended, stored.delivery.body))
+
+
 def decode(delivery_id: str, raw: Mapping[bytes, bytes], seal: Seal) -> StoredDelivery:
     """A delivery from the fields of its hash. Raises StoreRefused if no key opens its body."""
-    meta = orjson.loads(raw[b"meta"])
-    body = b""
-    if b"body" in raw:
-        sealed, packed = raw.get(b"sealed"), raw.get(b"packed")
-        body = open_body(seal, raw[b"body"], packed=packed, sealed=sealed)
-    finished = raw.get(b"finished")
+    meta, body, finished, notes = _opened(raw, seal)
+    # What was worked on again since it was packed has these anew.
+    finished = int(raw.get(b"finished", finished))
+    notes = json.loads(raw[b"notes"]) if b"notes" in raw else notes
+    told = orjson.loads(meta)
     delivery = Delivery(
-        provider_id=meta["p"],
+        provider_id=told["p"],
         body=body,
-        headers=tuple((name, value) for name, value in meta["h"]),
-        received_at=from_micros(meta["t"]),
-        method=meta["m"],
-        path=meta["u"],
-        query=meta["q"],
-        remote_addr=meta["a"],
+        headers=tuple((name, value) for name, value in told["h"]),
+        received_at=from_micros(told["t"]),
+        method=told["m"],
+        path=told["u"],
+        query=told["q"],
+        remote_addr=told["a"],
     )
     return StoredDelivery(
         id=delivery_id,
         delivery=delivery,
         state=DeliveryState(raw[b"state"].decode()),
-        secret=meta["s"],
-        settled=bool(meta["v"]),
+        secret=told["s"],
+        settled=bool(told["v"]),
         duplicates=int(raw.get(b"duplicates", 0)),
-        finished_at=from_micros(int(finished)) if finished else None,
-        notes=tuple(json.loads(raw.get(b"notes", b"[]"))),
+        finished_at=from_micros(finished) if finished else None,
+        notes=tuple(notes),
         waits=decode_waits(raw.get(b"waits")),
         failure=raw.get(b"failure", b"").decode(),
         asked=raw.get(b"asked", b"").decode(),
@@ -152,8 +163,23 @@ def decode(delivery_id: str, raw: Mapping[bytes, bytes], seal: Seal) -> StoredDe
     )
 
 
-def decode_parked(delivery_id: str, meta: bytes, waits: bytes | None) -> Parked:
-    return Parked(delivery_id, from_micros(json.loads(meta)["t"]), decode_waits(waits))
+def _opened(raw: Mapping[bytes, bytes], seal: Seal) -> tuple[bytes, bytes, int, list[str]]:
+    """The meta, the body, when it was finished (microseconds, 0: never), and the notes."""
+    sealed = b"sealed" in raw
+    if b"packed" in raw:
+        packed = seal.open(raw[b"packed"]) if sealed else raw[b"packed"]
+        meta, ended, body = packing.unpack(packed, 3)
+        at, *notes = json.loads(ended)
+        return meta, body, at, notes
+    body = raw.get(b"body", b"")
+    return raw[b"meta"], seal.open(body) if sealed and body else body, 0, []
+
+
+def decode_parked(delivery_id: str, raw: Mapping[bytes, bytes], seal: Seal) -> Parked:
+    meta, *_ = _opened(raw, seal)
+    return Parked(
+        delivery_id, from_micros(orjson.loads(meta)["t"]), decode_waits(raw.get(b"waits"))
+    )
 
 
 def encode_waits(waits: tuple[Lookup, ...]) -> str:

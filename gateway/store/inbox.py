@@ -5,7 +5,6 @@ group; an entry is a delivery id, and stays until the delivery's work is finishe
 """
 
 import json
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +26,7 @@ from gateway.store.deliveries import (
     decode_parked,
     encode_meta,
     encode_waits,
+    pack,
 )
 from gateway.store.keys import DeliveryState
 from gateway.store.sealing import Seal
@@ -42,6 +42,8 @@ WAKE_TTL = timedelta(seconds=4)
 _WAKE_MILLIS = WAKE_TTL // timedelta(milliseconds=1)
 # The place in the stream of a delivery that has left it.
 NO_ENTRY = "0-0"
+# A parked delivery has no body to unpack, unless it was applied once and replayed.
+_PARKED_FIELDS = [b"meta", b"waits", b"packed", b"sealed"]
 # Providers allow resending for 30 days; a delivery is kept longer, so that it is known again.
 RETENTION = timedelta(days=35)
 
@@ -233,11 +235,12 @@ class Inbox:
         """What these deliveries wait for, without their bodies; what is gone is left out."""
         pipeline = self._client.pipeline(transaction=False)
         for delivery_id in delivery_ids:
-            pipeline.hmget(keys.delivery(delivery_id), ["meta", "waits"])
+            pipeline.hmget(keys.delivery(delivery_id), _PARKED_FIELDS)
         found = zip(delivery_ids, executed(pipeline) if delivery_ids else [], strict=True)
-        return [
-            decode_parked(delivery_id, meta, waits) for delivery_id, (meta, waits) in found if meta
+        read = [
+            (at, {k: v for k, v in zip(_PARKED_FIELDS, raw, strict=True) if v}) for at, raw in found
         ]
+        return [decode_parked(at, raw, self._seal) for at, raw in read if raw]
 
     def _make_group(self, shard: int) -> None:
         try:
@@ -272,13 +275,13 @@ def _finish_call(shard: int, one: Finished, leaves: DeliveryState | None, seal: 
     done = one.state is DeliveryState.APPLIED
     values: list[Any] = [one.entry.stream_id, GROUP, delivery_id, one.state.value]
     values += [_milliseconds_of(one.at), _milliseconds(RETENTION) if done else 0]
-    values += ["finished", to_micros(one.at), "notes", json.dumps(one.notes)]
+    if done and one.stored is not None:
+        # Now and not at the edge: a provider waits there.
+        values += ["packed", pack(one.stored, one.at, one.notes, seal), *_sealed(seal)]
+    else:
+        values += ["finished", to_micros(one.at), "notes", json.dumps(one.notes)]
     if one.waits:
         values += ["waits", encode_waits(one.waits)]
-    if done and one.body is not None:
-        # Compressed now and not at the edge: a provider waits there.
-        packed = seal.close(zlib.compress(one.body, 6))
-        values += ["body", packed, "packed", 1, *_sealed(seal)]
     return "finish", where, values
 
 

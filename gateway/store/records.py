@@ -1,62 +1,91 @@
-"""How sessions and decisions are written: compact JSON. A field that is not there is None."""
+"""How sessions and decisions are written: JSON lists, since names would take half of the room.
+
+A record begins with the number of its form. What is most often None stands last, and is left out.
+"""
 
 import json
 from datetime import datetime
 from typing import Any
 
 from gateway.domain.events import ChangeKind, SessionStatus
-from gateway.domain.history import Decision
+from gateway.domain.history import Decision, decision_key
 from gateway.domain.sessions import Claim, Outcome, PaymentSession, Strength
 from gateway.store.times import from_micros, to_micros
 
+_FORM, _FIELDS = 1, 19
+
 
 def encode(session: PaymentSession) -> str:
-    record = {
-        "id": session.id,
-        "provider": session.provider_id,
-        "amount": session.amount,
-        "currency": session.currency_code,
-        "created": to_micros(session.created_at),
-        "updated": to_micros(session.updated_at),
-        "key": session.idempotency_key,
-        "cart": session.cart_id,
-        "initiated": session.is_initiated,
-        "data": dict(session.data),
-        "authorized": _micros(session.payment_authorized_at),
-        "authorized_amount": session.authorized_amount,
-        "claim": _encode_claim(session.claim),
-        "own_claim": _encode_claim(session.own_claim),
-        "expires": _micros(session.expires_at),
-        "completed": _micros(session.completed_at),
-        "deleted": _micros(session.deleted_at),
-        "superseded_by": session.superseded_by,
-        "version": session.version,
-    }
-    return json.dumps({k: v for k, v in record.items() if v is not None}, separators=(",", ":"))
+    values = [
+        _FORM,
+        session.id,
+        session.provider_id,
+        session.amount,
+        session.currency_code,
+        session.version,
+        to_micros(session.created_at),
+        to_micros(session.updated_at),
+        session.idempotency_key,
+        session.is_initiated,
+        dict(session.data),
+        _micros(session.payment_authorized_at),
+        session.authorized_amount,
+        _encode_claim(session.claim),
+        session.cart_id,
+        _micros(session.expires_at),
+        _encode_claim(session.own_claim),
+        _micros(session.completed_at),
+        _micros(session.deleted_at),
+        session.superseded_by,
+    ]
+    return _written(values)
 
 
 def decode(raw: bytes | str) -> PaymentSession:
-    record = json.loads(raw)
+    values = json.loads(raw)
+    # What a later version may have added at the end is nothing that this one knows.
+    known = (values + [None] * _FIELDS)[1 : _FIELDS + 1]
+    (
+        session_id,
+        provider_id,
+        amount,
+        currency_code,
+        version,
+        created_at,
+        updated_at,
+        idempotency_key,
+        is_initiated,
+        data,
+        payment_authorized_at,
+        authorized_amount,
+        claim,
+        cart_id,
+        expires_at,
+        own_claim,
+        completed_at,
+        deleted_at,
+        superseded_by,
+    ) = known
     return PaymentSession(
-        id=record["id"],
-        provider_id=record["provider"],
-        amount=record["amount"],
-        currency_code=record["currency"],
-        created_at=from_micros(record["created"]),
-        updated_at=from_micros(record["updated"]),
-        idempotency_key=record["key"],
-        cart_id=record.get("cart"),
-        is_initiated=record["initiated"],
-        data=record["data"],
-        payment_authorized_at=_moment(record.get("authorized")),
-        authorized_amount=record.get("authorized_amount"),
-        claim=_decode_claim(record.get("claim")),
-        own_claim=_decode_claim(record.get("own_claim")),
-        expires_at=_moment(record.get("expires")),
-        completed_at=_moment(record.get("completed")),
-        deleted_at=_moment(record.get("deleted")),
-        superseded_by=record.get("superseded_by"),
-        version=record["version"],
+        id=session_id,
+        provider_id=provider_id,
+        amount=amount,
+        currency_code=currency_code,
+        created_at=from_micros(created_at),
+        updated_at=from_micros(updated_at),
+        idempotency_key=idempotency_key,
+        cart_id=cart_id,
+        is_initiated=is_initiated,
+        data=data,
+        payment_authorized_at=_moment(payment_authorized_at),
+        authorized_amount=authorized_amount,
+        claim=_decode_claim(claim),
+        own_claim=_decode_claim(own_claim),
+        expires_at=_moment(expires_at),
+        completed_at=_moment(completed_at),
+        deleted_at=_moment(deleted_at),
+        superseded_by=superseded_by,
+        version=version,
     )
 
 
@@ -83,40 +112,52 @@ def _decode_claim(raw: list[Any] | None) -> Claim | None:
 
 
 def encode_decision(decision: Decision) -> str:
+    """All but the event's id, which ends the key. Times are told as distances from one another."""
+    occurred, received = to_micros(decision.occurred_at), to_micros(decision.received_at)
     values = [
         decision.source,
-        decision.event_id,
         decision.type,
         decision.outcome,
         decision.before,
         decision.after,
-        to_micros(decision.occurred_at),
-        to_micros(decision.received_at),
-        to_micros(decision.decided_at),
-        decision.delivery_id,
-        decision.change,
+        occurred,
+        received - occurred,
+        to_micros(decision.decided_at) - received,
         decision.amount,
         decision.currency,
-        decision.detail,
+        decision.delivery_id,
+        decision.change,
+        decision.detail or None,
     ]
-    return json.dumps(values, separators=(",", ":"))
+    return _written(values)
 
 
-def decode_decision(raw: bytes | str) -> Decision:
+def decode_decision(key: bytes, raw: bytes) -> Decision:
+    """`key` is the one under which the decision stands in its history."""
     values = json.loads(raw)
+    source, kind, outcome, before, after, occurred, until_received, until_decided, *rest = values
+    amount, currency, delivery_id, change, detail = (rest + [None] * 5)[:5]
+    received = occurred + until_received
     return Decision(
-        source=values[0],
-        event_id=values[1],
-        type=values[2],
-        outcome=Outcome(values[3]),
-        before=SessionStatus(values[4]),
-        after=SessionStatus(values[5]),
-        occurred_at=from_micros(values[6]),
-        received_at=from_micros(values[7]),
-        decided_at=from_micros(values[8]),
-        delivery_id=values[9],
-        change=ChangeKind(values[10]) if values[10] else None,
-        amount=values[11],
-        currency=values[12],
-        detail=values[13],
+        source=source,
+        event_id=key.decode().removeprefix(decision_key(source, "")),
+        type=kind,
+        outcome=Outcome(outcome),
+        before=SessionStatus(before),
+        after=SessionStatus(after),
+        occurred_at=from_micros(occurred),
+        received_at=from_micros(received),
+        decided_at=from_micros(received + until_decided),
+        delivery_id=delivery_id,
+        change=ChangeKind(change) if change else None,
+        amount=amount,
+        currency=currency,
+        detail=detail or "",
     )
+
+
+def _written(values: list[Any]) -> str:
+    """Without the Nones at the end. JSON's own module: data may hold whatever JSON can."""
+    while values[-1] is None:
+        values.pop()
+    return json.dumps(values, separators=(",", ":"))

@@ -157,10 +157,9 @@ class Sessions:
 
     def history(self, session_id: str) -> list[Decision]:
         """All decisions about a session, in the order in which they were taken."""
-        raw = guarded(self._client.hvals, keys.history(session_id))
-        return sorted(
-            map(records.decode_decision, raw), key=lambda d: (d.decided_at, d.occurred_at)
-        )
+        raw: Any = guarded(self._client.hgetall, keys.history(session_id))
+        found = [records.decode_decision(key, value) for key, value in raw.items()]
+        return sorted(found, key=lambda d: (d.decided_at, d.occurred_at))
 
     def park(self, delivery_id: str, lookups: Sequence[Lookup]) -> None:
         """Lets a delivery wait for its sessions. Look for them once more after calling this."""
@@ -198,7 +197,8 @@ def _commit_call(commit: Commit) -> Call:
     record, payment = "", ""
     if commit.changes_record:
         record = records.encode(session)
-        if commit.before is None or commit.before.payment.changes != commit.after.payment.changes:
+        # A payment that nothing has changed follows from its session.
+        if commit.after.payment.changes != (commit.before.payment.changes if commit.before else ()):
             payment = payments.encode(commit.after.payment)
     message = f"{session.id} {session.version}"
     cart_id = session.cart_id if commit.before is None else None

@@ -70,5 +70,5 @@ def _take_off_the_list(services: Services, delivery_id: str, who: Actor) -> None
         return
     entry = Entry(NO_ENTRY, delivery_id)
     notes = (*stored.notes, f"answered by {who.name}")
-    done = Finished(entry, DeliveryState.APPLIED, who.now, notes, body=stored.delivery.body)
+    done = Finished(entry, DeliveryState.APPLIED, who.now, notes, stored=stored)
     services.runtime.inbox.finish(shard_of(delivery_id), [done], leaves=DeliveryState.QUARANTINED)

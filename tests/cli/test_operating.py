@@ -135,7 +135,7 @@ def test_bodies_are_sealed_with_a_new_key(gateway, runtime, valkey):
     drain(runtime)
     assert "1 bodies sealed." in gateway("bodies", "rotate", GATEWAY_BODY_KEYS=key)[-1]
     raw = valkey.hgetall(f"delivery:{{0}}:{delivery_id}")
-    assert b"gAAAA" == raw[b"body"][:5]
+    assert b"gAAAA" == raw[b"packed"][:5]
     (facts,) = gateway("deliveries", "show", delivery_id, "--json", GATEWAY_BODY_KEYS=key)
     assert "evt_1" in facts["body"]
     gateway("deliveries", "show", delivery_id, code=1)

@@ -24,7 +24,8 @@ def kept(inbox, body=BODY, key=b"k", moment=0, state=DeliveryState.APPLIED):
     made = builders.delivery(body)
     appended = inbox.append(made, key, secret="s", settled=True)
     entry = Entry(NO_ENTRY, appended.delivery_id)
-    inbox.finish(0, [Finished(entry, state, at(moment), ("applied",), body=body)])
+    (stored,) = inbox.load([appended.delivery_id])
+    inbox.finish(0, [Finished(entry, state, at(moment), ("applied",), stored=stored)])
     return appended.delivery_id
 
 

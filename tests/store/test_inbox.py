@@ -113,16 +113,39 @@ def test_calls_survive_a_store_that_lost_the_library(store):
 def test_finish_ends_the_entry_and_lists_the_delivery(inbox):
     appended = append(inbox)
     shard = only_shard(inbox, appended)
-    finish(inbox, shard, DeliveryState.APPLIED, notes=("done",), body=b"evt_1 body")
+    kept = inbox.load([appended.delivery_id])[0]
+    finish(inbox, shard, DeliveryState.APPLIED, notes=("done",), stored=kept)
 
     stored = inbox.load([appended.delivery_id])[0]
 
     assert 0 == inbox.backlog(shard)
     assert DeliveryState.APPLIED is stored.state
     assert ("done",) == stored.notes
-    assert b"evt_1 body" == stored.delivery.body
+    assert kept.delivery == stored.delivery
+    assert (kept.secret, kept.settled) == (stored.secret, stored.settled)
     assert at(9) == stored.finished_at
     assert [appended.delivery_id] == inbox.listed(DeliveryState.APPLIED, 10)
+
+
+def test_packed_delivery_can_be_worked_on_again(inbox):
+    appended = append(inbox)
+    shard, ids = only_shard(inbox, appended), [appended.delivery_id]
+    first = inbox.load(ids)[0]
+    finish(inbox, shard, DeliveryState.APPLIED, at(1), notes=("first",), stored=first)
+    inbox.requeue(*ids)
+    waits = (Lookup("stripe", "pi_1", None),)
+    finish(inbox, shard, DeliveryState.PARKED, at(2), notes=("second",), waits=waits, stored=first)
+
+    (parked,) = inbox.parked(ids)
+    assert (first.delivery.received_at, waits) == (parked.received_at, parked.waits)
+    again = inbox.load(ids)[0]
+    assert (("second",), at(2), first.delivery) == (again.notes, again.finished_at, again.delivery)
+
+    inbox.requeue(*ids)
+    finish(inbox, shard, DeliveryState.APPLIED, at(3), notes=("third",), stored=again)
+    last = inbox.load(ids)[0]
+    assert (("third",), at(3), first.delivery) == (last.notes, last.finished_at, last.delivery)
+    assert () == last.waits
 
 
 def test_applied_delivery_expires_and_a_dead_one_does_not(inbox, store):

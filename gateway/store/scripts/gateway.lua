@@ -25,8 +25,12 @@ end
 -- list of that state, and the entry itself.
 -- KEYS delivery, inbox, list, lists it leaves...   ARGV stream id, group, delivery id, state, now (ms),
 -- how long to keep the delivery (ms, 0: until somebody acts), field, value, ...
+-- What is packed comes first, and takes the place of all that it holds.
 local function finish(keys, args)
   if redis.call('EXISTS', keys[1]) == 1 then
+    if args[7] == 'packed' then
+      redis.call('HDEL', keys[1], 'meta', 'body', 'finished', 'notes', 'waits', 'sealed')
+    end
     redis.call('HSET', keys[1], 'state', args[4], unpack(args, 7))
     unlist(keys, 3, args[3])
     redis.call('ZADD', keys[3], args[5], args[3])
@@ -45,23 +49,17 @@ local function annotate(keys, args)
   return 1
 end
 
--- Lets go of a delivery's body; a digest of it stays.
--- KEYS delivery   ARGV digest
-local function let_go(keys, args)
-  if redis.call('HEXISTS', keys[1], 'body') == 0 then return 0 end
-  redis.call('HSET', keys[1], 'digest', args[1])
-  redis.call('HDEL', keys[1], 'body', 'packed', 'sealed')
-  return 1
-end
-
--- Writes a body that was sealed anew, unless it is gone, or was packed meanwhile.
--- KEYS delivery   ARGV body, packed ('' or '1'), sealed ('' or '1')
-local function seal_anew(keys, args)
-  if redis.call('HEXISTS', keys[1], 'body') == 0 then return 0 end
-  if (redis.call('HGET', keys[1], 'packed') or '') ~= args[2] then return 0 end
-  redis.call('HSET', keys[1], 'body', args[1])
-  if args[3] == '' then redis.call('HDEL', keys[1], 'sealed')
-  else redis.call('HSET', keys[1], 'sealed', args[3]) end
+-- Writes a body, or what it is packed in, anew: sealed with another key, or without the body.
+-- Nothing happens if the delivery was packed, or packed anew, meanwhile.
+-- KEYS delivery   ARGV field, its value so far, value ('' removes it), sealed ('' or '1'), digest
+-- ('' if the body stays)
+local function rewrite(keys, args)
+  if redis.call('HGET', keys[1], args[1]) ~= args[2] then return 0 end
+  if args[3] == '' then redis.call('HDEL', keys[1], args[1])
+  else redis.call('HSET', keys[1], args[1], args[3]) end
+  if args[4] == '' then redis.call('HDEL', keys[1], 'sealed')
+  else redis.call('HSET', keys[1], 'sealed', args[4]) end
+  if args[5] ~= '' then redis.call('HSET', keys[1], 'digest', args[5]) end
   return 1
 end
 
