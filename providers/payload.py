@@ -20,6 +20,9 @@ _MAX_DIGITS = 400
 _MAX_TEXT = 500
 # Coins that merchants price in, and their decimals: ISO 4217 does not know them.
 _COINS = {"BTC": 8, "BCH": 8, "LTC": 8}
+# What providers call the mode in which money is real, and the one in which it is not.
+_MODES = dict.fromkeys(("true", "live", "production"), True)
+_MODES |= dict.fromkeys(("false", "test", "sandbox"), False)
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
 
@@ -103,6 +106,17 @@ class Currency(fields.Field[str]):
         if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
             raise ValidationError("must be a three-letter currency code")
         return value.upper()
+
+
+class Mode(fields.Field[bool | None]):
+    """Whether money is real: a truth value, or the mode's name; any other name tells nothing."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> bool | None:
+        if isinstance(value, bool):
+            return value
+        if not isinstance(value, str):
+            raise ValidationError("must be a truth value or the name of a mode")
+        return _MODES.get(value.strip().lower())
 
 
 class UnixTime(fields.Field[datetime]):
@@ -226,6 +240,11 @@ def loose_object(value: Any) -> dict[str, Any]:
         except Rejected:
             return {}
     return value if isinstance(value, dict) else {}
+
+
+def opened(found: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """An object, with objects under these names also where it holds the texts of such."""
+    return {**found, **{name: loose_object(found.get(name)) for name in names}}
 
 
 @lru_cache(maxsize=8)

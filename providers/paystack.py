@@ -8,9 +8,9 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter
-from providers.meanings import Means, Told, by_word, event, meaning_of
+from providers.meanings import Means, by_word, event, meaning_of
 from providers.schemes.body_hmac import BodyHmac
-from providers.shapes import Shape, id_at, matching, text
+from providers.shapes import Heading, Shape, id_at, matching, text
 
 # Paystack captures at once. A word's second part is the charge's status, or the resolution.
 _MEANINGS = by_word(
@@ -25,10 +25,10 @@ _MEANINGS = by_word(
         "charge.dispute.resolve declined": Means.DISPUTE_WON,
     }
 )
+_HEADING = Heading("event_id", "event", livemode="data.domain")
 # A transaction's own reference can be the merchant's choice as well.
 _SESSION = "metadata.session_id|transaction.metadata.session_id"
-_CHARGE = Shape("reference", f"{_SESSION}|reference", digits=True, at="paid_at|paidAt")
-_PAYMENT = "transaction_reference"
+_PAYMENT = "transaction.reference|transaction_reference"
 _REFUND = Shape(
     _PAYMENT,
     f"{_SESSION}|{_PAYMENT}",
@@ -38,17 +38,15 @@ _REFUND = Shape(
     digits=True,
     at="updated_at|created_at",
 )
-_DISPUTE = replace(
-    _REFUND,
-    external_id=f"transaction.reference|{_PAYMENT}",
-    reference=f"{_SESSION}|transaction.reference|{_PAYMENT}",
-    amount="refund_amount|transaction.amount",
-    own_id="id",
-    at="updated_at|resolvedAt",
-)
+_DISPUTED = "refund_amount|transaction.amount"
+# By a type without its last part.
+_SHAPES = {
+    "charge": Shape("reference", f"{_SESSION}|reference", digits=True, at="paid_at|paidAt"),
+    "refund": _REFUND,
+    "charge.dispute": replace(_REFUND, amount=_DISPUTED, own_id="id", at="updated_at|resolvedAt"),
+}
 # The franc has no decimals, but Paystack sends it times a hundred like all others.
 _DECIMALS = {"XOF": 2}
-_MODES = {"live": True, "test": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,42 +75,27 @@ class Paystack(Adapter[PaystackConfig]):
 
     def read(self, delivery: Delivery, config: PaystackConfig) -> Iterable[PaymentEvent]:
         document = payload.json_object(delivery.body)
-        kind, data = matching(document, "event"), payload.loose_object(document.get("data"))
-        condition = text(data, "status" if kind == "charge.success" else "resolution")
+        kind, data = matching(document, "event"), _plain(document.get("data"))
+        status, resolution = text(data, "status"), text(data, "resolution")
+        condition = status if kind == "charge.success" else resolution
         meaning = meaning_of([f"{kind} {condition}", kind], self.meanings, self.ignored)
-        told = Told(
-            event_id=f"{kind}:{id_at(data, 'id')}",
-            type=kind,
-            occurred_at=delivery.received_at,
-            livemode=_MODES.get(text(data, "domain") or ""),
-        )
+        facts = (kind, id_at(data, _REFUND.own_id), status, resolution)
+        built = {"event_id": ":".join(filter(None, facts))}
+        told = _HEADING.told(document | built, delivery.received_at)
         if meaning:
-            data, shape = _plain(data), _shape(kind)
-            if shape is _CHARGE:
+            family = kind.rpartition(".")[0]
+            if family == "charge":
                 payload.require(data, "reference")
-            own_id = id_at(data, _REFUND.own_id)
-            facts = (kind, own_id, text(data, "status"), text(data, "resolution"))
-            told = replace(told, event_id=":".join(filter(None, facts)))
-            told = shape.completing(told, data, meaning)
+            told = _SHAPES[family].completing(told, data, meaning)
         return [event(delivery, told, meaning, self.decimals)]
 
 
-def _shape(kind: str) -> Shape:
-    if kind.startswith("refund."):
-        return _REFUND
-    return _DISPUTE if kind.startswith("charge.dispute.") else _CHARGE
-
-
-def _plain(data: dict[str, Any]) -> dict[str, Any]:
+def _plain(said: Any) -> dict[str, Any]:
     """The data without empty texts, which stand for nothing, and with metadata as objects."""
-    filled = {name: value for name, value in data.items() if value != ""}
-    filled["metadata"] = payload.loose_object(data.get("metadata"))
-    transaction = payload.loose_object(data.get("transaction"))
-    filled["transaction"] = transaction | {
-        "metadata": payload.loose_object(transaction.get("metadata"))
-    }
-    filled["built_id"] = f"{data.get(_PAYMENT)}:{data.get('amount')}"
-    return filled
+    filled = {name: value for name, value in payload.loose_object(said).items() if value != ""}
+    data = payload.opened(filled, "metadata", "transaction")
+    data["transaction"] = payload.opened(data["transaction"], "metadata")
+    return data | {"built_id": f"{data.get('transaction_reference')}:{data.get('amount')}"}
 
 
 adapter = Paystack()

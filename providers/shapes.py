@@ -20,7 +20,7 @@ from providers.meanings import Meaning, Told
 class _Heading(payload.Body):
     event_id, type = payload.NumberedId(required=True), payload.Text(required=True)
     occurred_at = payload.Time(required=True)
-    livemode = fields.Boolean(allow_none=True)
+    livemode = payload.Mode(allow_none=True)
 
 
 class _Money(payload.Body):

@@ -155,6 +155,12 @@ def test_peek_at_anything_else_is_empty(body):
     assert {} == payload.peek(body)
 
 
+def test_object_may_hold_the_texts_of_objects():
+    found = {"a": '{"b": 1}', "c": {"d": 2}, "e": "no object", "f": "[]"}
+    opened = payload.opened(found, "a", "c", "e", "g")
+    assert {"a": {"b": 1}, "c": {"d": 2}, "e": {}, "f": "[]", "g": {}} == opened
+
+
 def test_peek_is_loose_where_reading_is_strict():
     assert {"a": 2} == payload.peek(b'{"a": 1, "a": 2}')
     refusal(payload.json_object, b'{"a": 1, "a": 2}')

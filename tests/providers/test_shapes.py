@@ -67,6 +67,21 @@ def test_heading_is_read():
     assert Heading("id", "type", "at").told({"id": "1", "type": "", "at": 0}).livemode is None
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(False, False), ("live", True), (" Production", True), ("SANDBOX", False), ("dry run", None)],
+)
+def test_mode_is_a_truth_value_or_a_name(value, expected):
+    document = {"id": "e1", "type": "x", "mode": value}
+    assert expected is Heading("id", "type", livemode="mode").told(document, AT).livemode
+
+
+@pytest.mark.parametrize("value", [1, [], {}])
+def test_mode_that_is_neither_is_malformed(value):
+    document = {"id": "e1", "type": "x", "mode": value}
+    refusal(Heading("id", "type", livemode="mode").told, document, AT)
+
+
 @pytest.mark.parametrize("name", ["id", "kind", "at"])
 def test_heading_without_a_part_is_malformed(name):
     document = {"id": "e1", "kind": "x", "at": 1764000000}
