@@ -10,7 +10,7 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter
-from providers.meanings import Means, by_word, event, meaning_of
+from providers.meanings import Means, by_word, event
 from providers.schemes.parts import header
 from providers.schemes.two_header_hmac import TwoHeaderHmac
 from providers.shapes import Heading, Shape, text
@@ -91,7 +91,7 @@ class Airwallex(Adapter[AirwallexConfig]):
         found = payload.dig(document, "data.object") or document.get("data")
         attempt = text(found, "latest_payment_attempt.status") or ""
         words = [f"{told.type} failed"] if attempt.lower() in _FAILED else []
-        meaning = meaning_of([*words, told.type], _MEANINGS, self.ignored)
+        meaning = self.meaning(*words, told.type)
         shape = _SHAPES.get(told.type.partition(".")[0], _OF_INTENT)
         return [event(delivery, shape.completing(told, found, meaning), meaning)]
 

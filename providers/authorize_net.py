@@ -89,7 +89,7 @@ class AuthorizeNet(Adapter[AuthorizeNetConfig]):
         if what not in _ROWS:
             return [event(delivery, told, meaning_of([told.type], {}, self.ignored))]
         payload.require(found, "responseCode")
-        meaning = meaning_of([f"{told.type} {word(found, 'responseCode')}"], _MEANINGS)
+        meaning = self.meaning(f"{told.type} {word(found, 'responseCode')}")
         found["currency"] = config.currency  # it is nowhere told
         shape = _REFUND if what == "refund.created" else _PAYMENT
         return [event(delivery, shape.completing(told, found, meaning), meaning)]

@@ -10,7 +10,7 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter, ApiRequest, Settlement, Verified
-from providers.meanings import Means, Told, by_word, event, meaning_of
+from providers.meanings import Means, Told, event, meaning_of
 from providers.schemes.api_answer import object_named
 from providers.schemes.optional_hmac import OptionalHmac
 from providers.schemes.parts import as_base64, secret_named
@@ -20,17 +20,15 @@ _HOSTS = {"live": "https://bitpay.com", "test": "https://test.bitpay.com"}
 _HEADER = "X-Signature"
 _REFUNDED = "invoice_refundComplete"
 # The status of the fetched invoice, and where its exception makes a difference.
-_MEANINGS = by_word(
-    {
-        # `paid` is seen in full, but BitPay does not guarantee it yet.
-        "new, paid": Means.PENDING,
-        "confirmed, complete": Means.PAID,
-        "expired": Means.CANCELED,
-        "expired paidPartial": Means.REQUIRES_MORE,
-        "invalid, declined": Means.FAILED,
-        _REFUNDED: Means.REFUNDED,
-    }
-)
+_MEANINGS = {
+    # `paid` is seen in full, but BitPay does not guarantee it yet.
+    "new, paid": Means.PENDING,
+    "confirmed, complete": Means.PAID,
+    "expired": Means.CANCELED,
+    "expired paidPartial": Means.REQUIRES_MORE,
+    "invalid, declined": Means.FAILED,
+    _REFUNDED: Means.REFUNDED,
+}
 _SHAPE = Shape("id", "orderId|posData", "price", own_id="refundInfo.supportRequest|id", major=True)
 
 
@@ -91,7 +89,7 @@ class Bitpay(Adapter[BitpayConfig]):
         )
         if name == _REFUNDED:
             return [event(delivery, refund, Means.REFUNDED) for refund in _refunds(told, found)]
-        meaning = meaning_of([f"{status} {exception}", status], _MEANINGS)
+        meaning = self.meaning(f"{status} {exception}", status)
         return [event(delivery, _SHAPE.completing(told, found, meaning), meaning)]
 
 

@@ -9,7 +9,7 @@ from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
 from providers.configuration import Secrets
 from providers.contract import Adapter, Reply
-from providers.meanings import Means, Told, by_two_words, event, meaning_of
+from providers.meanings import Means, Told, by_two_words, event
 from providers.schemes.clock_hmac import ClockHmac
 from providers.schemes.form_checksum import fields_of
 from providers.shapes import Shape, matching, text
@@ -78,7 +78,7 @@ class Bluesnap(Adapter[BluesnapConfig]):
             occurred_at=self.scheme.clock(delivery),
             livemode=_MODES.get((text(form, "testMode") or "").upper()),
         )
-        meaning = meaning_of([word], _MEANINGS, self.ignored)
+        meaning = self.meaning(word)
         if meaning and (amount := form.get("invoiceChargeAmount")):
             form["invoiceChargeAmount"] = _plain(amount)
         form["event_id"] = told.event_id

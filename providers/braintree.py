@@ -10,7 +10,7 @@ from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import ChangeKind, Delivery, PaymentEvent, SessionStatus
 from providers import payload
 from providers.contract import Adapter, Reply
-from providers.meanings import Meaning, Means, Told, event, meaning_of
+from providers.meanings import Meaning, Means, Told, event
 from providers.schemes.form_hmac import form_fields
 from providers.schemes.signed_form import SignedForm, SignedFormConfig, signature, xml_payload
 from providers.shapes import text
@@ -98,7 +98,7 @@ class Braintree(Adapter[BraintreeConfig]):
             type=kind,
             occurred_at=payload.from_iso(stamp),
         )
-        meaning = meaning_of([_word(kind, found)], _MEANINGS, self.ignored)
+        meaning = self.meaning(_word(kind, found))
         if meaning not in (None, Means.IGNORED):
             told = _complete(told, found, meaning, config)
         return [event(delivery, told, meaning)]

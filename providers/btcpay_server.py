@@ -13,23 +13,21 @@ from gateway.domain.money import major_units
 from providers import payload
 from providers.configuration import HTTP_URL, Secret, Secrets
 from providers.contract import Adapter, ApiRequest, Settlement, Verified
-from providers.meanings import Means, by_word, event, meaning_of
+from providers.meanings import Means, event, meaning_of
 from providers.schemes.api_answer import object_named
 from providers.schemes.body_hmac import BodyHmac
 from providers.shapes import Heading, Shape, matching, text, word
 
 # The status of the fetched invoice, and where its additional status makes a difference.
-_MEANINGS = by_word(
-    {
-        "New, Processing": Means.PENDING,
-        "Settled": Means.PAID,
-        "Expired": Means.CANCELED,
-        "Expired PaidPartial": Means.REQUIRES_MORE,
-        # Money came for an invoice that is over: somebody has to look.
-        "Expired PaidLate": Means.PENDING,
-        "Invalid": Means.FAILED,
-    }
-)
+_MEANINGS = {
+    "New, Processing": Means.PENDING,
+    "Settled": Means.PAID,
+    "Expired": Means.CANCELED,
+    "Expired PaidPartial": Means.REQUIRES_MORE,
+    # Money came for an invoice that is over: somebody has to look.
+    "Expired PaidLate": Means.PENDING,
+    "Invalid": Means.FAILED,
+}
 # The types after which the invoice is fetched: deliveries tell no amount, and overtake one another.
 _FETCHED = frozenset(
     "InvoiceCreated InvoiceProcessing InvoiceSettled InvoiceExpired InvoiceExpiredPaidPartial"
@@ -92,7 +90,7 @@ class BtcpayServer(Adapter[BtcpayServerConfig]):
         status, more = matching(found, "status"), text(found, "additionalStatus")
         more = "PaidPartial" if notice.get("partiallyPaid") is True else more
         more = "PaidLate" if told.type == "InvoicePaidAfterExpiration" else more
-        meaning = meaning_of([f"{status} {more}", status], _MEANINGS)
+        meaning = self.meaning(f"{status} {more}", status)
         if word(found, "currency").upper() == "SATS":
             satoshis = payload.from_major(found.get("amount"), "BTC", 0)
             found |= {"currency": "BTC", "amount": major_units(satoshis, "BTC", 8)}

@@ -8,29 +8,27 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets, Tolerance
 from providers.contract import Adapter
-from providers.meanings import Means, by_word, event, meaning_of
+from providers.meanings import Means, event, meaning_of
 from providers.schemes.parts import as_base64
 from providers.schemes.two_header_hmac import TwoHeaderHmac
 from providers.shapes import Heading, Shape, id_at, matching, text
 
 # What a delivery is about, and the status there: types say no more than their family.
-_MEANINGS = by_word(
-    {
-        "payment SUCCESS": Means.PAID,
-        # One attempt: the buyer may try again under the same order.
-        "payment FAILED, payment USER_DROPPED": Means.FAILED,
-        "payment PENDING, payment NOT_ATTEMPTED": Means.PENDING,
-        "payment VOID, payment CANCELLED": Means.RELEASED,
-        "refund SUCCESS": Means.REFUNDED,
-        "refund FAILED, refund CANCELLED": Means.REFUND_FAILED,
-        "refund PENDING, refund ONHOLD": Means.IGNORED,
-        "dispute DISPUTE_CREATED": Means.DISPUTED,
-        "dispute DISPUTE_MERCHANT_WON": Means.DISPUTE_WON,
-        "dispute DISPUTE_MERCHANT_LOST, dispute DISPUTE_MERCHANT_ACCEPTED": Means.DISPUTE_LOST,
-        "dispute DISPUTE_DOCS_RECEIVED, dispute DISPUTE_UNDER_REVIEW": Means.IGNORED,
-        "dispute DISPUTE_INSUFFICIENT_EVIDENCE": Means.IGNORED,
-    }
-)
+_MEANINGS = {
+    "payment SUCCESS": Means.PAID,
+    # One attempt: the buyer may try again under the same order.
+    "payment FAILED, payment USER_DROPPED": Means.FAILED,
+    "payment PENDING, payment NOT_ATTEMPTED": Means.PENDING,
+    "payment VOID, payment CANCELLED": Means.RELEASED,
+    "refund SUCCESS": Means.REFUNDED,
+    "refund FAILED, refund CANCELLED": Means.REFUND_FAILED,
+    "refund PENDING, refund ONHOLD": Means.IGNORED,
+    "dispute DISPUTE_CREATED": Means.DISPUTED,
+    "dispute DISPUTE_MERCHANT_WON": Means.DISPUTE_WON,
+    "dispute DISPUTE_MERCHANT_LOST, dispute DISPUTE_MERCHANT_ACCEPTED": Means.DISPUTE_LOST,
+    "dispute DISPUTE_DOCS_RECEIVED, dispute DISPUTE_UNDER_REVIEW": Means.IGNORED,
+    "dispute DISPUTE_INSUFFICIENT_EVIDENCE": Means.IGNORED,
+}
 _HEADING = Heading("event_id", "type", "event_time")
 
 
@@ -98,7 +96,7 @@ class Cashfree(Adapter[CashfreeConfig]):
         parts = [payload.dig(document, f"data.{part}") for part in _PARTS[about]]
         found = {k: v for part in parts for k, v in _items(part) if v is not None}
         status, shape = text(found, f"{about}_status"), _SHAPES[about]
-        meaning = meaning_of([f"{about} {status}"], _MEANINGS)
+        meaning = self.meaning(f"{about} {status}")
         if about == "refund" and not {"cf_payment_id", "order_id"} & found.keys():
             # Cashfree gave back by itself what belonged to no order.
             meaning = Means.IGNORED

@@ -41,7 +41,7 @@ def _section(adapter: Adapter[Any]) -> str:
     lines += ["| setting | | where it is found |", "| --- | --- | --- |"]
     lines += [_setting(name, *told) for name, told in settings(adapter.Config).items()]
     lines += ["", "| the provider's word | status | payment |", "| --- | --- | --- |"]
-    lines += [_meaning(word, meaning) for word, meaning in adapter.meanings.items()]
+    lines += [_meaning(word, meaning) for word, meaning in adapter.words.items()]
     if adapter.ignored:
         lines += [
             "",

@@ -11,29 +11,27 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secret, Secrets
 from providers.contract import Adapter
-from providers.meanings import Means, Told, by_word, event, meaning_of
+from providers.meanings import Means, Told, event
 from providers.schemes.hmac_and_token import HmacAndToken
 from providers.shapes import Heading, Shape, matching
 
-_MEANINGS = by_word(
-    {
-        "payment_pending": Means.PENDING,
-        "payment_approved": Means.AUTHORIZED,
-        "payment_captured": Means.PAID,
-        "payment_capture_declined": Means.CAPTURE_FAILED,
-        "payment_declined, payment_authentication_failed": Means.FAILED,
-        "authentication_failed, authentication_expired": Means.FAILED,
-        "authentication_started": Means.REQUIRES_MORE,
-        "payment_canceled, payment_expired": Means.CANCELED,
-        "payment_voided": Means.RELEASED,
-        "payment_refunded, payment_returned": Means.REFUNDED,
-        "payment_refund_declined": Means.REFUND_FAILED,
-        "dispute_received, dispute_evidence_required": Means.DISPUTED,
-        "dispute_won, dispute_canceled, dispute_arbitration_won": Means.DISPUTE_WON,
-        "dispute_lost, dispute_accepted, dispute_expired": Means.DISPUTE_LOST,
-        "dispute_arbitration_lost": Means.DISPUTE_LOST,
-    }
-)
+_MEANINGS = {
+    "payment_pending": Means.PENDING,
+    "payment_approved": Means.AUTHORIZED,
+    "payment_captured": Means.PAID,
+    "payment_capture_declined": Means.CAPTURE_FAILED,
+    "payment_declined, payment_authentication_failed": Means.FAILED,
+    "authentication_failed, authentication_expired": Means.FAILED,
+    "authentication_started": Means.REQUIRES_MORE,
+    "payment_canceled, payment_expired": Means.CANCELED,
+    "payment_voided": Means.RELEASED,
+    "payment_refunded, payment_returned": Means.REFUNDED,
+    "payment_refund_declined": Means.REFUND_FAILED,
+    "dispute_received, dispute_evidence_required": Means.DISPUTED,
+    "dispute_won, dispute_canceled, dispute_arbitration_won": Means.DISPUTE_WON,
+    "dispute_lost, dispute_accepted, dispute_expired": Means.DISPUTE_LOST,
+    "dispute_arbitration_lost": Means.DISPUTE_LOST,
+}
 # Event views say `timestamp` in place of `created_on`.
 _HEADING = Heading("id", "type", "created_on|timestamp")
 # A capture or refund may have a reference of its own; the metadata are the payment's.
@@ -94,7 +92,7 @@ class CheckoutCom(Adapter[CheckoutComConfig]):
             return [event(delivery, told, Means.IGNORED)]
         told = _HEADING.told(document)
         told = replace(told, livemode=_mode(payload.dig(document, "_links.self.href")))
-        meaning = meaning_of([told.type], _MEANINGS, self.ignored)
+        meaning = self.meaning(told.type)
         if meaning:
             family = told.type.partition("_")[0]
             bare = document.get("data") is None and family == "authentication"

@@ -9,21 +9,19 @@ from gateway.domain.events import Delivery, PaymentEvent, SessionStatus
 from providers import payload
 from providers.configuration import Secret, Secrets
 from providers.contract import Adapter
-from providers.meanings import Meaning, Means, by_word, event, meaning_of
+from providers.meanings import Meaning, Means, event
 from providers.schemes.body_hmac import BodyHmac
 from providers.shapes import Heading, Shape, items, major_sum, text
 
 # A type, and where it decides with the last status of the charge's timeline.
-_MEANINGS = by_word(
-    {
-        "charge:created, charge:delayed": Means.PENDING,
-        # The money is in the merchant's wallet, though not final on the chain.
-        "charge:pending": Means.AUTHORIZED,
-        "charge:confirmed, charge:resolved": Means.PAID,
-        "charge:failed EXPIRED, charge:failed CANCELED": Means.CANCELED,
-        "charge:failed": Means.FAILED,
-    }
-)
+_MEANINGS = {
+    "charge:created, charge:delayed": Means.PENDING,
+    # The money is in the merchant's wallet, though not final on the chain.
+    "charge:pending": Means.AUTHORIZED,
+    "charge:confirmed, charge:resolved": Means.PAID,
+    "charge:failed EXPIRED, charge:failed CANCELED": Means.CANCELED,
+    "charge:failed": Means.FAILED,
+}
 _HEADING = Heading("event.id", "event.type", "event.created_at")
 # Old charges have a code only. What was paid does not stand in one place: see _money.
 _SHAPE = Shape("id|code", "metadata.session_id", own_id="id|code", priced=False)
@@ -53,7 +51,7 @@ class CoinbaseCommerce(Adapter[CoinbaseCommerceConfig]):
         told, charge = _HEADING.told(document), payload.dig(document, "event.data")
         statuses = [text(moment, "status") for moment in items(charge, "timeline")]
         words = [f"{told.type} {status}" for status in statuses[-1:]]
-        meaning = meaning_of([*words, told.type], _MEANINGS, self.ignored)
+        meaning = self.meaning(*words, told.type)
         if meaning:
             found = payload.loose_object(charge) | _money(told.type, charge, meaning)
             told = _SHAPE.completing(told, found, meaning)

@@ -7,11 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
-from providers.meanings import Meaning
+from providers.meanings import Meaning, by_word, meaning_of
 from providers.payload import peek
 from providers.shapes import id_at
 
@@ -105,6 +106,7 @@ class Adapter(ABC, Generic[C]):
     secret_headers: ClassVar[tuple[str, ...]] = ()
     # The same of the query: the names of its parameters.
     secret_query: ClassVar[tuple[str, ...]] = ()
+    # The provider's words, several in a row with commas between them, and what they mean.
     meanings: ClassVar[Mapping[str, Meaning]] = {}
     # Words of no concern to a payment, by name or by family ("payout.*").
     ignored: ClassVar[tuple[str, ...]] = ()
@@ -115,6 +117,15 @@ class Adapter(ABC, Generic[C]):
     key_path: ClassVar[str | None] = ""
     # The currencies whose minor unit the provider takes otherwise than ISO 4217: their decimals.
     decimals: ClassVar[Mapping[str, int]] = {}
+
+    @cached_property
+    def words(self) -> dict[str, Meaning]:
+        """The meanings of single words."""
+        return by_word(self.meanings)
+
+    def meaning(self, *words: str) -> Meaning | None:
+        """What the first word means that the adapter knows; see `meaning_of`."""
+        return meaning_of(words, self.words, self.ignored)
 
     def key(self, delivery: Delivery, config: C) -> bytes | None:
         """What makes two deliveries the same one; None: the same bytes may mean something new."""

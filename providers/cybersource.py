@@ -9,26 +9,24 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secret
 from providers.contract import Adapter, Reply
-from providers.meanings import Means, by_word, event, meaning_of
+from providers.meanings import Means, event
 from providers.schemes.named_keys import NamedKeyStamp, usable_by_name
 from providers.schemes.parts import base64_key
 from providers.shapes import Heading, Shape
 
-_MEANINGS = by_word(
-    {
-        # With the capture in the same request, payments.captures.accept tells of that.
-        "payments.payments.accept": Means.AUTHORIZED,
-        "payments.payments.partial.approval": Means.REQUIRES_MORE,
-        "payments.payments.review": Means.PENDING,
-        "payments.payments.reject, risk.casemanagement.decision.reject": Means.FAILED,
-        "payments.captures.accept": Means.CAPTURED,
-        "payments.captures.reject": Means.CAPTURE_FAILED,
-        "payments.reversals.accept, payments.voids.accept": Means.RELEASED,
-        "payments.refunds.accept, payments.refunds.partial.approval": Means.REFUNDED,
-        "payments.credits.accept, payments.credits.partial.approval": Means.REFUNDED,
-        "payments.refunds.reject, payments.credits.reject": Means.REFUND_FAILED,
-    }
-)
+_MEANINGS = {
+    # With the capture in the same request, payments.captures.accept tells of that.
+    "payments.payments.accept": Means.AUTHORIZED,
+    "payments.payments.partial.approval": Means.REQUIRES_MORE,
+    "payments.payments.review": Means.PENDING,
+    "payments.payments.reject, risk.casemanagement.decision.reject": Means.FAILED,
+    "payments.captures.accept": Means.CAPTURED,
+    "payments.captures.reject": Means.CAPTURE_FAILED,
+    "payments.reversals.accept, payments.voids.accept": Means.RELEASED,
+    "payments.refunds.accept, payments.refunds.partial.approval": Means.REFUNDED,
+    "payments.credits.accept, payments.credits.partial.approval": Means.REFUNDED,
+    "payments.refunds.reject, payments.credits.reject": Means.REFUND_FAILED,
+}
 _HEADING = Heading("notificationId", "eventType", "eventDate")
 _SUM, _NAMED = "orderInformation.amountDetails", "clientReferenceInformation.code"
 _MONEY = (f"{_SUM}.totalAmount|{_SUM}.authorizedAmount", f"{_SUM}.currency")
@@ -76,7 +74,7 @@ class Cybersource(Adapter[CybersourceConfig]):
         if config.organization_id not in ("", organization):
             told = replace(told, detail="of an organization that is not configured")
             return [event(delivery, told, Means.IGNORED)]
-        meaning = meaning_of([told.type], _MEANINGS, self.ignored)
+        meaning = self.meaning(told.type)
         shape = _FIRST if told.type.startswith("payments.payments.") else _LATER
         found = _data(document.get("payload")) | {"notificationId": told.event_id}
         return [event(delivery, shape.completing(told, found, meaning), meaning)]

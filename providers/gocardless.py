@@ -10,7 +10,7 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secret, Secrets
 from providers.contract import Adapter, Reply, Settlement, Verified
-from providers.meanings import Meaning, Means, Told, by_word, event, meaning_of
+from providers.meanings import Meaning, Means, Told, by_word, event
 from providers.payload import dig
 from providers.schemes.api_answer import bearer_get, found_object
 from providers.schemes.body_hmac import BodyHmac
@@ -130,7 +130,7 @@ class GoCardless(Adapter[GoCardlessConfig]):
             words.append("billing_requests.collect_*")
         own_id = payload.text_under(found["links"], own)
         payment_id = payload.text_under(found["links"], "payment") if own == "refund" else own_id
-        meaning = meaning_of(words, _MEANINGS, self.ignored)
+        meaning = self.meaning(*words)
         if meaning and own_id is None:
             raise Rejected(Cause.MALFORMED, f"links.{own}: must be there")
         told = Told(

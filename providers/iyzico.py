@@ -9,7 +9,7 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter
-from providers.meanings import Means, Told, event, meaning_of
+from providers.meanings import Means, Told, event
 from providers.schemes.header_signature import HeaderSignature
 from providers.schemes.iyzico_v3 import signature
 from providers.shapes import id_at, matching, text, word
@@ -64,7 +64,7 @@ class Iyzico(Adapter[IyzicoConfig]):
         # The checkout form and the rest name a payment differently.
         names = "iyziPaymentId|token" if document.get("token") else "paymentId|iyziPaymentId"
         payment_id, time = id_at(document, names), document.get("iyziEventTime")
-        meaning = meaning_of([f"{kind} {status}", f"* {status}", kind], _MEANINGS, self.ignored)
+        meaning = self.meaning(f"{kind} {status}", f"* {status}", kind)
         if meaning and not payment_id:
             raise Rejected(Cause.MALFORMED, f"{names}: must be there")
         told = Told(

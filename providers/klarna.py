@@ -10,7 +10,7 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secret, Secrets
 from providers.contract import Adapter, Settlement, Verified
-from providers.meanings import Means, Told, by_word, event, meaning_of
+from providers.meanings import Means, Told, event
 from providers.schemes.api_answer import basic_get, found_object
 from providers.schemes.key_id_hmac import KeyedHmac
 from providers.schemes.manifest_hmac import query_value
@@ -21,23 +21,21 @@ from providers.shapes import Heading, Shape, matching, text
 _HEADERS = ("Klarna-Signature", "Klarna-Signing-Key-Id")
 _REGIONS = {"eu": "", "na": "-na", "oc": "-oc"}
 # Types in short, and states of orders and sessions; a second word is of what decides as well.
-_MEANINGS = by_word(
-    {
-        "request.submitted, request.in-progress, order.authorized pending": Means.PENDING,
-        # The customer is done; the merchant still has to create the transaction or place the order.
-        "request.completed, session.complete": Means.REQUIRES_MORE,
-        "request.authorized, transaction.authorized, order.authorized accepted": Means.AUTHORIZED,
-        "transaction.completed, order.part_captured, order.captured": Means.PAID,
-        "request.declined, order.authorized rejected, order.authorized stopped": Means.FAILED,
-        "request.canceled, request.expired": Means.CANCELED,
-        "transaction.closed, order.cancelled, order.expired, order.closed": Means.RELEASED,
-        "order.refunded": Means.REFUNDED,
-        "dispute.initiated": Means.DISPUTED,
-        "dispute.closed won": Means.DISPUTE_WON,
-        "dispute.closed lost": Means.DISPUTE_LOST,
-        "transaction.expired, transaction.closed completed": Means.IGNORED,
-    }
-)
+_MEANINGS = {
+    "request.submitted, request.in-progress, order.authorized pending": Means.PENDING,
+    # The customer is done; the merchant still has to create the transaction or place the order.
+    "request.completed, session.complete": Means.REQUIRES_MORE,
+    "request.authorized, transaction.authorized, order.authorized accepted": Means.AUTHORIZED,
+    "transaction.completed, order.part_captured, order.captured": Means.PAID,
+    "request.declined, order.authorized rejected, order.authorized stopped": Means.FAILED,
+    "request.canceled, request.expired": Means.CANCELED,
+    "transaction.closed, order.cancelled, order.expired, order.closed": Means.RELEASED,
+    "order.refunded": Means.REFUNDED,
+    "dispute.initiated": Means.DISPUTED,
+    "dispute.closed won": Means.DISPUTE_WON,
+    "dispute.closed lost": Means.DISPUTE_LOST,
+    "transaction.expired, transaction.closed completed": Means.IGNORED,
+}
 _METADATA = ("metadata.event_type", "metadata.occurred_at", "metadata.live")
 _HEADING = Heading("metadata.event_id|signature", *_METADATA)
 _MONEY = ("dispute_details.dispute_amount", "dispute_details.currency")
@@ -82,7 +80,7 @@ class Klarna(Adapter[KlarnaConfig]):
         word = told.type.replace("_", "-").removeprefix("payment.").replace(".state-change.", ".")
         about = word.partition(".")[0]
         state = text(found, "dispute_outcome" if about == "dispute" else "previous_state") or ""
-        meaning = meaning_of([f"{word} {state.lower()}", word], _MEANINGS, self.ignored)
+        meaning = self.meaning(f"{word} {state.lower()}", word)
         if about == "dispute":
             told = _DISPUTE.completing(told, found, meaning)
         elif meaning:
@@ -105,7 +103,7 @@ class Klarna(Adapter[KlarnaConfig]):
         facts = _order(found) if name == "order_id" else _session(found, named)
         events = []
         for fact, words in facts.items():
-            meaning, at = meaning_of(words, _MEANINGS), delivery.received_at
+            meaning, at = self.meaning(*words), delivery.received_at
             told = Told(event_id=f"{own_id}:{fact}", type=words[-1], occurred_at=at)
             told = shape.completing(replace(told, livemode=not stage), found, meaning)
             events.append(event(delivery, told, meaning))

@@ -12,7 +12,7 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter
-from providers.meanings import Means, Told, event, meaning_of
+from providers.meanings import Means, Told, event
 from providers.schemes.timestamped_hmac import TimestampedHmac
 
 _MEANINGS = {
@@ -55,7 +55,7 @@ class Manual(Adapter[ManualConfig]):
 
     def read(self, delivery: Delivery, config: ManualConfig) -> Iterable[PaymentEvent]:
         found = _WORD.read(payload.json_object(delivery.body))
-        meaning = meaning_of([found["type"]], _MEANINGS)
+        meaning = self.meaning(found["type"])
         if meaning:
             payload.need(found, "reference", "external_id")
         if meaning and meaning.needs_amount:

@@ -9,7 +9,7 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secret, Secrets, Tolerance
 from providers.contract import Adapter, Settlement, Verified
-from providers.meanings import Means, Told, by_word, event, meaning_of
+from providers.meanings import Means, Told, event, meaning_of
 from providers.schemes.api_answer import bearer_get, found_object
 from providers.schemes.manifest_hmac import ManifestHmac, query_value, signed_id
 from providers.shapes import items
@@ -24,22 +24,20 @@ _FETCHED = {
     "topic_claims_integration_wh": ("/post-purchase/v1/claims", "amount", "resource_id"),
 }
 # A topic with the fetched status, and where it decides with the `status_detail`.
-_MEANINGS = by_word(
-    {
-        "payment pending, payment in_process, order created, order processing": Means.PENDING,
-        "payment pending pending_challenge, order action_required": Means.REQUIRES_MORE,
-        "payment authorized": Means.AUTHORIZED,
-        "payment approved, order processed": Means.PAID,
-        "payment rejected": Means.FAILED,
-        "payment cancelled": Means.RELEASED,
-        "order canceled": Means.CANCELED,
-        "payment refunded, order refunded": Means.REFUNDED,
-        "payment in_mediation, payment charged_back": Means.DISPUTED,
-        "topic_chargebacks_wh, topic_claims_integration_wh": Means.DISPUTED,
-        "payment charged_back settled": Means.DISPUTE_LOST,
-        "payment charged_back reimbursed": Means.DISPUTE_WON,
-    }
-)
+_MEANINGS = {
+    "payment pending, payment in_process, order created, order processing": Means.PENDING,
+    "payment pending pending_challenge, order action_required": Means.REQUIRES_MORE,
+    "payment authorized": Means.AUTHORIZED,
+    "payment approved, order processed": Means.PAID,
+    "payment rejected": Means.FAILED,
+    "payment cancelled": Means.RELEASED,
+    "order canceled": Means.CANCELED,
+    "payment refunded, order refunded": Means.REFUNDED,
+    "payment in_mediation, payment charged_back": Means.DISPUTED,
+    "topic_chargebacks_wh, topic_claims_integration_wh": Means.DISPUTED,
+    "payment charged_back settled": Means.DISPUTE_LOST,
+    "payment charged_back reimbursed": Means.DISPUTE_WON,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +96,7 @@ class MercadoPago(Adapter[MercadoPagoConfig]):
         if own_id.lower() not in ids:
             raise Rejected(Cause.MALFORMED, "id: the API answered with another object")
         told, words = _complete(_told(delivery, notice, topic), topic, found)
-        return [event(delivery, told, meaning_of(words, _MEANINGS))]
+        return [event(delivery, told, self.meaning(*words))]
 
 
 def _topic(delivery: Delivery) -> str:

@@ -10,26 +10,24 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter
-from providers.meanings import Meaning, Means, Told, by_word, event, meaning_of
+from providers.meanings import Meaning, Means, Told, event
 from providers.schemes.form_checksum import FormChecksum, sent_fields
 
 _CHECKSUM = "advanceResponseChecksum"
 _SIGNED = "totalAmount currency responseTimeStamp PPP_TransactionID Status productId".split()
 # A transactionType and its outcome.
-_MEANINGS = by_word(
-    {
-        "Auth APPROVED": Means.AUTHORIZED,
-        # Captures by itself: no Auth comes before it.
-        "Sale APPROVED": Means.PAID,
-        "Auth DECLINED, Sale DECLINED": Means.FAILED,
-        "Auth PENDING, Sale PENDING, Settle PENDING": Means.PENDING,
-        "Settle APPROVED": Means.CAPTURED,
-        "Settle DECLINED": Means.CAPTURE_FAILED,
-        "Void APPROVED": Means.RELEASED,
-        "Credit APPROVED, Refund APPROVED": Means.REFUNDED,
-        "Credit DECLINED, Refund DECLINED": Means.REFUND_FAILED,
-    }
-)
+_MEANINGS = {
+    "Auth APPROVED": Means.AUTHORIZED,
+    # Captures by itself: no Auth comes before it.
+    "Sale APPROVED": Means.PAID,
+    "Auth DECLINED, Sale DECLINED": Means.FAILED,
+    "Auth PENDING, Sale PENDING, Settle PENDING": Means.PENDING,
+    "Settle APPROVED": Means.CAPTURED,
+    "Settle DECLINED": Means.CAPTURE_FAILED,
+    "Void APPROVED": Means.RELEASED,
+    "Credit APPROVED, Refund APPROVED": Means.REFUNDED,
+    "Credit DECLINED, Refund DECLINED": Means.REFUND_FAILED,
+}
 _OUTCOMES = {"SUCCESS": "APPROVED", "ERROR": "DECLINED"}
 
 
@@ -98,7 +96,7 @@ class Nuvei(Adapter[NuveiConfig]):
                 return [event(delivery, told, Means.IGNORED)]
         word = f"{found['kind']} {_outcome(found)}"
         words = ["CARD_TOKENIZATION" if found["type"] == "CARD_TOKENIZATION" else word]
-        meaning = meaning_of(words, _MEANINGS, self.ignored)
+        meaning = self.meaning(*words)
         if meaning not in (None, Means.IGNORED):
             told = _complete(told, found, meaning)
         return [event(delivery, told, meaning)]

@@ -8,7 +8,7 @@ from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
 from providers.configuration import Secrets
 from providers.contract import Adapter, ApiRequest, Settlement, Verified
-from providers.meanings import Means, Told, by_word, event, meaning_of
+from providers.meanings import Means, Told, event
 from providers.schemes.api_answer import object_named
 from providers.schemes.form_hmac import FormHmac, form_fields
 from providers.schemes.parts import secret_named
@@ -16,16 +16,14 @@ from providers.shapes import Shape, matching, word
 
 _HOSTS = {"live": "https://api.opennode.com", "dev": "https://dev-api.opennode.com"}
 # The status of the fetched charge.
-_MEANINGS = by_word(
-    {
-        # Seen on the chain, but not confirmed there yet.
-        "unpaid, processing": Means.PENDING,
-        "paid": Means.PAID,
-        "underpaid": Means.REQUIRES_MORE,
-        "expired": Means.CANCELED,
-        "refunded": Means.REFUNDED,
-    }
-)
+_MEANINGS = {
+    # Seen on the chain, but not confirmed there yet.
+    "unpaid, processing": Means.PENDING,
+    "paid": Means.PAID,
+    "underpaid": Means.REQUIRES_MORE,
+    "expired": Means.CANCELED,
+    "refunded": Means.REFUNDED,
+}
 _WITHDRAWAL = "withdrawal"
 _NAMED = "metadata.session_id|order_id"
 # What was asked for: not what the merchant gets, and in satoshis where the charge is in bitcoin.
@@ -82,7 +80,7 @@ class Opennode(Adapter[OpennodeConfig]):
         told = Told(event_id=f"{own_id}:{status}", type=status, occurred_at=at)
         told = replace(told, livemode=config.environment == "live")
         shape = _IN_BITCOIN if word(found, "currency").upper() == "BTC" else _IN_FIAT
-        meaning = meaning_of([status], _MEANINGS)
+        meaning = self.meaning(status)
         return [event(delivery, shape.completing(told, found, meaning), meaning)]
 
 

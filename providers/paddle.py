@@ -10,7 +10,7 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter
-from providers.meanings import Means, by_two_words, by_word, event, meaning_of
+from providers.meanings import Means, by_two_words, by_word, event
 from providers.schemes.timestamped_hmac import TimestampedHmac
 from providers.shapes import Heading, Shape
 
@@ -90,7 +90,7 @@ class Paddle(Adapter[PaddleConfig]):
             action = f"{told.type} {found.get('action')}"
             words = [f"{action} {found.get('status')}", action]
             shape = _REFUND if found.get("action") == "refund" else _CHARGEBACK
-        meaning = meaning_of(words, _MEANINGS, self.ignored)
+        meaning = self.meaning(*words)
         return [event(delivery, shape.completing(told, found, meaning), meaning)]
 
 

@@ -8,31 +8,29 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets, Tolerance
 from providers.contract import Adapter, Reply
-from providers.meanings import Means, by_word, event, meaning_of
+from providers.meanings import Means, event
 from providers.schemes.moded_hmac import ModedHmac
 from providers.shapes import Heading, Shape, items, text
 
 _REFUND = "payment.refund.updated {0}, refund.updated {0}, refund.succeeded {0}"
 # A type, or a type and the status (of a dispute: the outcome) of its resource.
-_MEANINGS = by_word(
-    {
-        "payment.paid, payment_intent.succeeded, checkout_session.payment.paid": Means.PAID,
-        "link.payment.paid, qr.paid": Means.PAID,
-        "payment.failed": Means.FAILED,
-        "payment_intent.awaiting_capture": Means.AUTHORIZED,
-        "payment_intent.awaiting_payment_method": Means.REQUIRES_MORE,
-        # The shop still has to make a payment from it.
-        "source.chargeable": Means.PENDING,
-        "qr.expired": Means.CANCELED,
-        "payment.refunded": Means.REFUNDED,
-        _REFUND.format("succeeded"): Means.REFUNDED,
-        _REFUND.format("failed"): Means.REFUND_FAILED,
-        f"{_REFUND.format('pending')}, {_REFUND.format('processing')}": Means.IGNORED,
-        "dispute.created": Means.DISPUTED,
-        "dispute.resolved won": Means.DISPUTE_WON,
-        "dispute.resolved lost": Means.DISPUTE_LOST,
-    }
-)
+_MEANINGS = {
+    "payment.paid, payment_intent.succeeded, checkout_session.payment.paid": Means.PAID,
+    "link.payment.paid, qr.paid": Means.PAID,
+    "payment.failed": Means.FAILED,
+    "payment_intent.awaiting_capture": Means.AUTHORIZED,
+    "payment_intent.awaiting_payment_method": Means.REQUIRES_MORE,
+    # The shop still has to make a payment from it.
+    "source.chargeable": Means.PENDING,
+    "qr.expired": Means.CANCELED,
+    "payment.refunded": Means.REFUNDED,
+    _REFUND.format("succeeded"): Means.REFUNDED,
+    _REFUND.format("failed"): Means.REFUND_FAILED,
+    f"{_REFUND.format('pending')}, {_REFUND.format('processing')}": Means.IGNORED,
+    "dispute.created": Means.DISPUTED,
+    "dispute.resolved won": Means.DISPUTE_WON,
+    "dispute.resolved lost": Means.DISPUTE_LOST,
+}
 _HEADING = Heading("id", "type", "created_at", "livemode")
 _NAMED = "metadata.session_id|paid.metadata.session_id|reference_number|external_reference_number"
 # What a checkout session, a link or an intent was paid by tells the money, if there is such.
@@ -79,7 +77,7 @@ class Paymongo(Adapter[PaymongoConfig]):
         whole = _flat(payload.json_object(delivery.body).get("data"))
         told, found = _HEADING.told(whole), _flat(whole.get("data"))
         states = (f"{told.type} {text(found, name)}" for name in ("outcome", "status"))
-        meaning = meaning_of([told.type, *states], _MEANINGS, self.ignored)
+        meaning = self.meaning(told.type, *states)
         found |= {"paid": _paid(found)}
         own_id = text(found, "id") or ""
         by_parts = "" if own_id.startswith("pi_") else "paid.payment_intent_id|paid.id"

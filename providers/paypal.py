@@ -9,7 +9,7 @@ from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import ChangeKind, Delivery, PaymentEvent, SessionStatus
 from providers import payload
 from providers.contract import Adapter, Settlement
-from providers.meanings import Meaning, Means, Told, by_word, event, meaning_of
+from providers.meanings import Meaning, Means, Told, by_word, event
 from providers.schemes.postback import settle_transmission
 from providers.schemes.transmission import TransmissionConfig, TransmissionSignature
 from providers.shapes import Heading, first, items, major_sum, text
@@ -87,7 +87,7 @@ class Paypal(Adapter[TransmissionConfig]):
         for old, new in _TWINS.items():
             kind = kind.replace(old, new)
         word = f"{kind} {_state(kind, resource)}" if kind in _BY_STATE else kind
-        meaning = meaning_of([word], _MEANINGS, self.ignored)
+        meaning = self.meaning(word)
         return [event(delivery, _complete(told, kind, resource, meaning), meaning)]
 
     def settle(self, delivery: Delivery, config: TransmissionConfig) -> Settlement:

@@ -8,23 +8,21 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter
-from providers.meanings import Means, by_word, event, meaning_of
+from providers.meanings import Means, event
 from providers.schemes.body_hmac import BodyHmac
 from providers.shapes import Heading, Shape, id_at, matching, text
 
 # Paystack captures at once. A word's second part is the charge's status, or the resolution.
-_MEANINGS = by_word(
-    {
-        "charge.success success": Means.PAID,
-        "charge.failed": Means.FAILED,
-        "refund.processed": Means.REFUNDED,
-        "refund.failed": Means.REFUND_FAILED,
-        "charge.dispute.create": Means.DISPUTED,
-        "charge.dispute.resolve merchant-accepted": Means.DISPUTE_LOST,
-        "charge.dispute.resolve auto-accepted": Means.DISPUTE_LOST,
-        "charge.dispute.resolve declined": Means.DISPUTE_WON,
-    }
-)
+_MEANINGS = {
+    "charge.success success": Means.PAID,
+    "charge.failed": Means.FAILED,
+    "refund.processed": Means.REFUNDED,
+    "refund.failed": Means.REFUND_FAILED,
+    "charge.dispute.create": Means.DISPUTED,
+    "charge.dispute.resolve merchant-accepted": Means.DISPUTE_LOST,
+    "charge.dispute.resolve auto-accepted": Means.DISPUTE_LOST,
+    "charge.dispute.resolve declined": Means.DISPUTE_WON,
+}
 _HEADING = Heading("event_id", "event", livemode="data.domain")
 # A transaction's own reference can be the merchant's choice as well.
 _SESSION = "metadata.session_id|transaction.metadata.session_id"
@@ -78,7 +76,7 @@ class Paystack(Adapter[PaystackConfig]):
         kind, data = matching(document, "event"), _plain(document.get("data"))
         status, resolution = text(data, "status"), text(data, "resolution")
         condition = status if kind == "charge.success" else resolution
-        meaning = meaning_of([f"{kind} {condition}", kind], self.meanings, self.ignored)
+        meaning = self.meaning(f"{kind} {condition}", kind)
         facts = (kind, id_at(data, _REFUND.own_id), status, resolution)
         built = {"event_id": ":".join(filter(None, facts))}
         told = _HEADING.told(document | built, delivery.received_at)

@@ -9,7 +9,7 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter
-from providers.meanings import Means, Told, event, meaning_of
+from providers.meanings import Means, Told, event
 from providers.schemes.suffixed_digest import SuffixedDigest
 from providers.shapes import Shape, matching
 
@@ -74,7 +74,7 @@ class PayU(Adapter[PayUConfig]):
             type=status if part == "order" else f"REFUND {status}",
             occurred_at=delivery.received_at,
         )
-        meaning = meaning_of([told.type], _MEANINGS)
+        meaning = self.meaning(told.type)
         return [event(delivery, _SHAPES[part].completing(told, found, meaning), meaning)]
 
 

@@ -11,19 +11,17 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter
-from providers.meanings import Means, Told, by_word, event, meaning_of
+from providers.meanings import Means, Told, event
 from providers.schemes.shared_hash import SharedHash
 from providers.shapes import Shape, id_at, items, matching, text
 
 # An event and the order's or refund's own state: those of its attempts do not count.
-_MEANINGS = by_word(
-    {
-        "checkout.order.completed COMPLETED, pg.order.completed COMPLETED": Means.PAID,
-        "checkout.order.failed FAILED, pg.order.failed FAILED": Means.FAILED,
-        "pg.refund.completed COMPLETED": Means.REFUNDED,
-        "pg.refund.failed FAILED": Means.REFUND_FAILED,
-    }
-)
+_MEANINGS = {
+    "checkout.order.completed COMPLETED, pg.order.completed COMPLETED": Means.PAID,
+    "checkout.order.failed FAILED, pg.order.failed FAILED": Means.FAILED,
+    "pg.refund.completed COMPLETED": Means.REFUNDED,
+    "pg.refund.failed FAILED": Means.REFUND_FAILED,
+}
 _DETAILS = "paymentDetails"
 _ORDER = Shape("orderId", "merchantOrderId", own_id="orderId", total=True)
 _REFUND = Shape("", "originalMerchantOrderId", own_id="refundId")
@@ -61,7 +59,7 @@ class PhonePe(Adapter[PhonePeConfig]):
             raise Rejected(Cause.MALFORMED, "event: must be there")
         found = payload.loose_object(document.get("payload"))
         state, own_id = text(found, "state"), id_at(found, "refundId|orderId")
-        meaning = meaning_of([f"{kind} {state}", kind], _MEANINGS, self.ignored)
+        meaning = self.meaning(f"{kind} {state}", kind)
         at, transaction = _newest(found) if meaning else (0, "")
         told = Told(
             event_id=":".join(filter(None, (kind, own_id, state, transaction))),

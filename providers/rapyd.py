@@ -8,7 +8,7 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import HTTP_URL, Secrets
 from providers.contract import Adapter
-from providers.meanings import Means, by_two_words, by_word, event, meaning_of
+from providers.meanings import Means, by_two_words, by_word, event
 from providers.schemes.salted_hmac import SaltedHmac
 from providers.shapes import Heading, Shape, text
 
@@ -79,7 +79,7 @@ class Rapyd(Adapter[RapydConfig]):
         at = document.get("extended_timestamp")
         told = _HEADING.told(document, payload.from_millis(at) if at else delivery.received_at)
         kind, found = told.type, payload.loose_object(document.get("data"))
-        meaning = meaning_of(_words(kind, found), _MEANINGS, self.ignored)
+        meaning = self.meaning(*_words(kind, found))
         shape = next((its for part, its in _PARTS.items() if part in kind), _PAYMENT)
         # While nothing is captured `amount` is 0.
         found["amount"] = found.get("amount") or found.get("original_amount")

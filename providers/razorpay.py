@@ -8,27 +8,25 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter
-from providers.meanings import Means, by_word, event, meaning_of
+from providers.meanings import Means, event
 from providers.schemes.body_hmac import BodyHmac
 from providers.shapes import Heading, Shape, text
 
-_MEANINGS = by_word(
-    {
-        "payment.pending": Means.PENDING,
-        "payment.authorized": Means.AUTHORIZED,
-        # Both come of one payment.
-        "payment.captured, order.paid": Means.PAID,
-        # One attempt: the next one on the same order may succeed, and even this one may, late.
-        "payment.failed": Means.FAILED,
-        "payment_link.cancelled, payment_link.expired, invoice.expired": Means.CANCELED,
-        "refund.processed": Means.REFUNDED,
-        "refund.failed": Means.REFUND_FAILED,
-        "payment.dispute.created": Means.DISPUTED,
-        # Closed: neither side won (a retrieval, a suspicion of fraud), and the money stays.
-        "payment.dispute.won, payment.dispute.closed": Means.DISPUTE_WON,
-        "payment.dispute.lost": Means.DISPUTE_LOST,
-    }
-)
+_MEANINGS = {
+    "payment.pending": Means.PENDING,
+    "payment.authorized": Means.AUTHORIZED,
+    # Both come of one payment.
+    "payment.captured, order.paid": Means.PAID,
+    # One attempt: the next one on the same order may succeed, and even this one may, late.
+    "payment.failed": Means.FAILED,
+    "payment_link.cancelled, payment_link.expired, invoice.expired": Means.CANCELED,
+    "refund.processed": Means.REFUNDED,
+    "refund.failed": Means.REFUND_FAILED,
+    "payment.dispute.created": Means.DISPUTED,
+    # Closed: neither side won (a retrieval, a suspicion of fraud), and the money stays.
+    "payment.dispute.won, payment.dispute.closed": Means.DISPUTE_WON,
+    "payment.dispute.lost": Means.DISPUTE_LOST,
+}
 _HEADING = Heading("event_id", "event", "created_at")
 _HOLDERS = ("payment", "order", "payment_link", "invoice")
 # Our session's id: in the notes of anything but a refund, else where shops put their own.
@@ -90,9 +88,9 @@ class Razorpay(Adapter[RazorpayConfig]):
         built = f"{kind}:{text(found, shape.own_id)}:{document.get('created_at')}"
         event_id = text(named, "event_id") or built
         told = _HEADING.told({**document, "event_id": event_id}, delivery.received_at)
-        if kind in _MEANINGS:
+        meaning = self.meaning(kind)
+        if meaning:
             payload.require(document, "created_at")
-        meaning = meaning_of([kind], _MEANINGS, self.ignored)
         return [event(delivery, shape.completing(told, found, meaning), meaning)]
 
 

@@ -15,7 +15,7 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter, Verified
-from providers.meanings import Means, Told, event, meaning_of
+from providers.meanings import Means, Told, event
 from providers.schemes.currency_numbers import NumberedCurrency
 from providers.schemes.diversified_hmac import (
     VERSIONS,
@@ -124,7 +124,7 @@ class Redsys(Adapter[RedsysConfig]):
             amount=found["ds_amount"],
             currency=found["ds_currency"],
         )
-        return [event(delivery, told, meaning_of([f"{kind} {outcome}"], _MEANINGS))]
+        return [event(delivery, told, self.meaning(f"{kind} {outcome}"))]
 
 
 def _outcome(response: str) -> str:

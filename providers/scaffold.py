@@ -28,7 +28,7 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter
-from providers.meanings import Means, event, meaning_of
+from providers.meanings import Means, event
 from providers.schemes.body_hmac import BodyHmac
 from providers.shapes import Heading, Shape
 
@@ -60,7 +60,7 @@ class {Name}(Adapter[{Name}Config]):
     def read(self, delivery: Delivery, config: {Name}Config) -> Iterable[PaymentEvent]:
         document = payload.json_object(delivery.body)
         told = _HEADING.told(document)
-        meaning = meaning_of([told.type], self.meanings, self.ignored)
+        meaning = self.meaning(told.type)
         return [event(delivery, _SHAPE.completing(told, document, meaning), meaning)]
 
 

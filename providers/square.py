@@ -104,7 +104,7 @@ class Square(Adapter[SquareConfig]):
             return [event(delivery, told, meaning_of([told.type], {}, self.ignored))]
         family = told.type.partition(".")[0]
         found = payload.dig(document, f"data.object.{family}")
-        meaning = meaning_of([f"{told.type} {matching(found, 'status|state')}"], _MEANINGS)
+        meaning = self.meaning(f"{told.type} {matching(found, 'status|state')}")
         told = _SHAPES[family].completing(told, found, meaning)
         # Samples show events made before the object's own last change, so neither time is enough.
         changed = payload.dig(found, "updated_at")

@@ -11,7 +11,7 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter
-from providers.meanings import Means, Told, by_two_words, event, meaning_of
+from providers.meanings import Means, Told, by_two_words, event
 from providers.schemes.hashstring import created, hashstring
 from providers.schemes.header_signature import HeaderSignature
 from providers.shapes import Shape, text
@@ -83,7 +83,7 @@ class Tap(Adapter[TapConfig]):
             occurred_at=payload.from_millis(at) if at else delivery.received_at,
             livemode=found["live_mode"],
         )
-        meaning = meaning_of([f"{kind} {status}"], _MEANINGS, self.ignored)
+        meaning = self.meaning(f"{kind} {status}")
         captures = kind == "charge" and (text(document, "source.id") or "").startswith("auth_")
         shape = _CAPTURE if captures else _SHAPES.get(kind, _CHARGED)
         return [event(delivery, shape.completing(told, document, meaning), meaning)]

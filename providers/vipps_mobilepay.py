@@ -11,25 +11,23 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secrets
 from providers.contract import Adapter
-from providers.meanings import Means, Told, by_word, event, meaning_of
+from providers.meanings import Means, Told, event, meaning_of
 from providers.schemes.signed_headers import SignedHeaders
 from providers.shapes import Heading, Shape, matching, text, word
 
 # An event's name, and whether what it names succeeded.
-_MEANINGS = by_word(
-    {
-        "CREATED true": Means.PENDING,
-        "AUTHORIZED true": Means.AUTHORIZED,
-        "AUTHORIZED false": Means.FAILED,
-        "ABORTED true, EXPIRED true, TERMINATED true": Means.CANCELED,
-        "CANCELLED true": Means.RELEASED,
-        "CAPTURED true": Means.CAPTURED,
-        "CAPTURED false": Means.CAPTURE_FAILED,
-        "REFUNDED true": Means.REFUNDED,
-        "REFUNDED false": Means.REFUND_FAILED,
-        "CANCELLED false, TERMINATED false": Means.IGNORED,
-    }
-)
+_MEANINGS = {
+    "CREATED true": Means.PENDING,
+    "AUTHORIZED true": Means.AUTHORIZED,
+    "AUTHORIZED false": Means.FAILED,
+    "ABORTED true, EXPIRED true, TERMINATED true": Means.CANCELED,
+    "CANCELLED true": Means.RELEASED,
+    "CAPTURED true": Means.CAPTURED,
+    "CAPTURED false": Means.CAPTURE_FAILED,
+    "REFUNDED true": Means.REFUNDED,
+    "REFUNDED false": Means.REFUND_FAILED,
+    "CANCELLED false, TERMINATED false": Means.IGNORED,
+}
 # The pspReference is the id of one operation on the payment.
 _HEADING = Heading("pspReference", "name", "timestamp")
 _MONEY = ("amount.value", "amount.currency")
@@ -75,7 +73,7 @@ class VippsMobilepay(Adapter[VippsMobilepayConfig]):
             raise Rejected(Cause.UNKNOWN_PAYMENT, "msn: another sales unit's delivery")
         reference = matching(document, "reference")
         facts = (config.msn, reference, told.type, told.event_id, success)
-        meaning = meaning_of([f"{told.type} {success}"], _MEANINGS)
+        meaning = self.meaning(f"{told.type} {success}")
         told = _SHAPE.completing(replace(told, event_id=":".join(facts)), document, meaning)
         return [event(delivery, told, meaning)]
 

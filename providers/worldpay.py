@@ -8,26 +8,24 @@ from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secret
 from providers.contract import Adapter
-from providers.meanings import Means, by_word, event, meaning_of
+from providers.meanings import Means, event
 from providers.schemes.named_keys import NamedKeyList
 from providers.schemes.parts import hex_key, raw_key
 from providers.shapes import Heading, Shape, text
 
-_MEANINGS = by_word(
-    {
-        "sentForAuthorization": Means.PENDING,
-        "authorized": Means.AUTHORIZED,
-        # `settled` and `refunded` are sent in some set-ups only: that it was sent counts already.
-        "sentForSettlement": Means.PAID,
-        "settled": Means.CAPTURED,
-        "settlementFailed, settlementRejected": Means.CAPTURE_FAILED,
-        "cancelled, cancelledByCustomer, expired, requestExpired": Means.RELEASED,
-        "error, refused": Means.FAILED,
-        "sentForRefund, refunded": Means.REFUNDED,
-        "refundFailed": Means.REFUND_FAILED,
-        "chargedBack, informationRequested chargeback": Means.DISPUTED,
-    }
-)
+_MEANINGS = {
+    "sentForAuthorization": Means.PENDING,
+    "authorized": Means.AUTHORIZED,
+    # `settled` and `refunded` are sent in some set-ups only: that it was sent counts already.
+    "sentForSettlement": Means.PAID,
+    "settled": Means.CAPTURED,
+    "settlementFailed, settlementRejected": Means.CAPTURE_FAILED,
+    "cancelled, cancelledByCustomer, expired, requestExpired": Means.RELEASED,
+    "error, refused": Means.FAILED,
+    "sentForRefund, refunded": Means.REFUNDED,
+    "refundFailed": Means.REFUND_FAILED,
+    "chargedBack, informationRequested chargeback": Means.DISPUTED,
+}
 # Without a zone, its times are UTC.
 _HEADING = Heading("eventId", "eventDetails.type", "eventTimestamp")
 _SHAPE = Shape(
@@ -73,7 +71,7 @@ class Worldpay(Adapter[WorldpayConfig]):
         told, found = _HEADING.told(document), document.get("eventDetails")
         classification = text(found, "classification")
         words = [told.type, f"{told.type} {classification}"]
-        meaning = meaning_of(words, _MEANINGS, self.ignored)
+        meaning = self.meaning(*words)
         if classification == "payout":
             meaning = Means.IGNORED
         return [event(delivery, _SHAPE.completing(told, found, meaning), meaning)]

@@ -8,30 +8,28 @@ from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
 from providers.configuration import Secret, Secrets
 from providers.contract import Adapter
-from providers.meanings import Means, Told, by_word, event, meaning_of
+from providers.meanings import Means, Told, event
 from providers.payload import from_major, json_object
 from providers.schemes.static_token import StaticToken
 from providers.shapes import Shape, first, items, text
 
 # An event and the status of its object. Invoices say no event: theirs is made of the status.
-_MEANINGS = by_word(
-    {
-        "payment PENDING": Means.PENDING,
-        "payment.authorization AUTHORIZED": Means.AUTHORIZED,
-        "payment.awaiting_capture AWAITING_CAPTURE": Means.AUTHORIZED,
-        "payment.capture SUCCEEDED, payment.succeeded SUCCEEDED": Means.PAID,
-        # Paid first and settled later: the same money.
-        "invoice PAID, invoice SETTLED, ewallet.capture SUCCEEDED": Means.PAID,
-        "payment.failure FAILED, payment.failed FAILED, ewallet.capture FAILED": Means.FAILED,
-        "payment_request.expiry EXPIRED, invoice EXPIRED": Means.CANCELED,
-        # An authorization that lapsed is free again, as one that was canceled.
-        "payment.expiry EXPIRED, payment CANCELED, ewallet.void SUCCEEDED": Means.RELEASED,
-        "capture.succeeded SUCCEEDED": Means.CAPTURED,
-        "capture.failed FAILED": Means.CAPTURE_FAILED,
-        "refund.succeeded SUCCEEDED, ewallet.refund SUCCEEDED": Means.REFUNDED,
-        "refund.failed FAILED": Means.REFUND_FAILED,
-    }
-)
+_MEANINGS = {
+    "payment PENDING": Means.PENDING,
+    "payment.authorization AUTHORIZED": Means.AUTHORIZED,
+    "payment.awaiting_capture AWAITING_CAPTURE": Means.AUTHORIZED,
+    "payment.capture SUCCEEDED, payment.succeeded SUCCEEDED": Means.PAID,
+    # Paid first and settled later: the same money.
+    "invoice PAID, invoice SETTLED, ewallet.capture SUCCEEDED": Means.PAID,
+    "payment.failure FAILED, payment.failed FAILED, ewallet.capture FAILED": Means.FAILED,
+    "payment_request.expiry EXPIRED, invoice EXPIRED": Means.CANCELED,
+    # An authorization that lapsed is free again, as one that was canceled.
+    "payment.expiry EXPIRED, payment CANCELED, ewallet.void SUCCEEDED": Means.RELEASED,
+    "capture.succeeded SUCCEEDED": Means.CAPTURED,
+    "capture.failed FAILED": Means.CAPTURE_FAILED,
+    "refund.succeeded SUCCEEDED, ewallet.refund SUCCEEDED": Means.REFUNDED,
+    "refund.failed FAILED": Means.REFUND_FAILED,
+}
 _OWN = "id|payment_id|payment_request_id"
 _CHARGED = "capture_amount|charge_amount|amount"
 # Never the `created` outside of the object: it is the time of the attempt to tell us.
@@ -83,7 +81,7 @@ class Xendit(Adapter[XenditConfig]):
         kind, found = _unwrapped(json_object(delivery.body))
         status, family = text(found, "status"), kind.partition(".")[0]
         words = [f"{kind} {status}", f"{family} {status}", kind]
-        meaning = meaning_of(words, _MEANINGS, self.ignored)
+        meaning = self.meaning(*words)
         captures = items(found, "captures")
         ids = (text(one, "capture_id") for one in captures)
         known = ":".join(filter(None, (kind, text(found, _OWN), status, *ids)))
