@@ -180,10 +180,11 @@ def major_sum(parts: list[Any], amount: str, currency: str) -> tuple[int | None,
 
 def matching(document: Any, path: str, pattern: str = ".+") -> str:
     """The text under a path, if a pattern (ASCII) matches the whole of it. Raises MALFORMED."""
-    found = text(document, path) or ""
-    if not re.fullmatch(pattern, found, re.ASCII):
+    found = first(document, path)
+    is_text = isinstance(found, str) and payload.is_text(found)
+    if not is_text or not re.fullmatch(pattern, found, re.ASCII):
         raise Rejected(Cause.MALFORMED, f"{path}: must be there, and plain")
-    return found
+    return str(found)
 
 
 def major_at(document: Any, path: str) -> int:

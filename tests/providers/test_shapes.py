@@ -125,7 +125,7 @@ def test_word_that_is_none_is_malformed(value):
 
 def test_matching_text_is_whole_and_ascii():
     assert "abc_1" == matching({"a": {"b": "abc_1"}}, "a.b", r"\w+")
-    for value in ("abc\n", "äbc", "a b", "", None, 7):
+    for value in ("abc\n", "äbc", "a b", "", None, 7, {"id": "a"}):
         refusal(matching, {"a": {"b": value}}, "a.b", r"\w+")
 
 
