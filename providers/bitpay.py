@@ -1,16 +1,16 @@
 """BitPay invoices: https://developer.bitpay.com/docs/invoice-webhooks."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from gateway.domain.errors import Cause, Rejected
-from gateway.domain.events import Delivery, PaymentEvent
+from gateway.domain.events import Delivery
 from providers import payload
+from providers.asking import AskingAdapter
 from providers.configuration import Secrets
-from providers.contract import Adapter, ApiRequest, Settlement, Verified
-from providers.meanings import Means, Told, event, meaning_of
+from providers.contract import ApiRequest, Settlement
+from providers.meanings import Means, Told, event
 from providers.schemes.api_answer import object_named
 from providers.schemes.optional_hmac import OptionalHmac
 from providers.schemes.parts import as_base64, secret_named
@@ -41,7 +41,7 @@ class BitpayConfig:
     ] = False
 
 
-class Bitpay(Adapter[BitpayConfig]):
+class Bitpay(AskingAdapter[BitpayConfig]):
     id = "bitpay"
     Config = BitpayConfig
     # Some bodies hold an id only, and one that is not signed may have been sent by anybody.
@@ -59,17 +59,13 @@ class Bitpay(Adapter[BitpayConfig]):
         " invoice is fetched back in any case"
     )
 
-    def verify(self, delivery: Delivery, config: BitpayConfig) -> Verified:
-        verdict = super().verify(delivery, config)
-        return replace(verdict, settled=not _is_invoice(_said(delivery)))
+    def asks(self, delivery: Delivery, config: BitpayConfig) -> bool:
+        return (text(_said(delivery), "event.name") or "invoice_").startswith("invoice_")
 
-    def read(self, delivery: Delivery, config: BitpayConfig) -> Iterable[PaymentEvent]:
+    def told(self, delivery: Delivery, config: BitpayConfig) -> Told:
         document = payload.json_object(delivery.body)
-        if _is_invoice(_said(delivery)):
-            raise Rejected(Cause.UNVERIFIABLE, "an invoice is read from the API only")
         name, own_id = word(document, "event.name"), word(document, "data.id")
-        told = Told(event_id=f"{own_id}:{name}", type=name, occurred_at=delivery.received_at)
-        return [event(delivery, told, meaning_of([name], {}, self.ignored))]
+        return Told(event_id=f"{own_id}:{name}", type=name, occurred_at=delivery.received_at)
 
     def settle(self, delivery: Delivery, config: BitpayConfig) -> Settlement:
         own_id = matching(payload.json_object(delivery.body), "data.id|id", "[A-Za-z0-9_-]{1,64}")
@@ -96,10 +92,6 @@ class Bitpay(Adapter[BitpayConfig]):
 def _said(delivery: Delivery) -> Mapping[str, Any]:
     """What a signed body says; without a signature it is nobody's word."""
     return payload.peek(delivery.body) if delivery.header_values(_HEADER) else {}
-
-
-def _is_invoice(said: Mapping[str, Any]) -> bool:
-    return (text(said, "event.name") or "invoice_").startswith("invoice_")
 
 
 def _refunds(told: Told, found: dict[str, Any]) -> Iterator[Told]:

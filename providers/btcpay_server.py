@@ -1,19 +1,18 @@
 """BTCPay Server: https://docs.btcpayserver.org/API/Greenfield/v1/#tag/Webhooks."""
 
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from marshmallow import validate
 
 from gateway.domain.errors import Cause, Rejected
-from gateway.domain.events import Delivery, PaymentEvent
+from gateway.domain.events import Delivery
 from gateway.domain.money import major_units
 from providers import payload
+from providers.asking import AskingAdapter
 from providers.configuration import HTTP_URL, Secret, Secrets
-from providers.contract import Adapter, ApiRequest, Settlement, Verified
-from providers.meanings import Means, event, meaning_of
+from providers.contract import ApiRequest, Settlement
+from providers.meanings import Means, Told, event
 from providers.schemes.api_answer import object_named
 from providers.schemes.body_hmac import BodyHmac
 from providers.shapes import Heading, Shape, matching, text, word
@@ -39,23 +38,19 @@ _HEADING = Heading(_DELIVERY, "type", "timestamp")
 # Older servers left the metadata out of deliveries.
 _NAMED = "metadata.session_id|metadata.orderId|told.metadata.session_id|told.metadata.orderId"
 _SHAPE = Shape("id", _NAMED, major=True)
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+_ID = "[A-Za-z0-9_-]{1,64}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BtcpayServerConfig:
     webhook_secrets: Annotated[Secrets, "Store > Settings > Webhooks > (webhook) > Secret"]
-    base_url: Annotated[
-        str,
-        "the server's own address, such as https://btcpay.example.com",
-        HTTP_URL,
-    ]
-    store_id: Annotated[str, "Store > Settings > General > Store ID", validate.Regexp(_ID)]
+    base_url: Annotated[str, "the server's address, such as https://btcpay.example.com", HTTP_URL]
+    store_id: Annotated[str, "Store > Settings > General > Store ID", validate.Regexp(rf"{_ID}\Z")]
     api_key: Annotated[Secret, "Account > API keys, with btcpay.store.canviewinvoices"]
     webhook_id: Annotated[str, "the webhook's id, if only its deliveries are wanted"] = ""
 
 
-class BtcpayServer(Adapter[BtcpayServerConfig]):
+class BtcpayServer(AskingAdapter[BtcpayServerConfig]):
     id, key_path = "btcpay_server", _DELIVERY
     Config = BtcpayServerConfig
     scheme = BodyHmac[BtcpayServerConfig](
@@ -67,21 +62,15 @@ class BtcpayServer(Adapter[BtcpayServerConfig]):
         " Subscription*".split()
     )
 
-    def verify(self, delivery: Delivery, config: BtcpayServerConfig) -> Verified:
-        verdict = super().verify(delivery, config)
-        return replace(verdict, settled=payload.text_at(delivery.body, "type") not in _FETCHED)
+    def asks(self, delivery: Delivery, config: BtcpayServerConfig) -> bool:
+        return payload.text_at(delivery.body, "type") in _FETCHED
 
-    def read(self, delivery: Delivery, config: BtcpayServerConfig) -> Iterable[PaymentEvent]:
-        told = _HEADING.told(_notice(delivery, config))
-        if told.type in _FETCHED:
-            raise Rejected(Cause.UNVERIFIABLE, "an invoice is read from the server's API only")
-        return [event(delivery, told, meaning_of([told.type], {}, self.ignored))]
+    def told(self, delivery: Delivery, config: BtcpayServerConfig) -> Told:
+        return _HEADING.told(_notice(delivery, config))
 
     def settle(self, delivery: Delivery, config: BtcpayServerConfig) -> Settlement:
         notice = _notice(delivery, config)
-        told, own_id = _HEADING.told(notice), word(notice, "invoiceId")
-        if not _ID.fullmatch(own_id):
-            raise Rejected(Cause.MALFORMED, "invoiceId: must be an invoice's id")
+        told, own_id = _HEADING.told(notice), matching(notice, "invoiceId", _ID)
         url = f"{config.base_url.rstrip('/')}/api/v1/stores/{config.store_id}/invoices/{own_id}"
         token = ("Authorization", f"token {config.api_key.value}")
         found = object_named((yield ApiRequest("GET", url, (token,))), own_id)

@@ -5,7 +5,7 @@ Whatever bytes come in, the only exception that leaves an adapter is `Rejected`.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import ClassVar, Generic, Protocol, TypeVar
@@ -147,6 +147,11 @@ class Adapter(ABC, Generic[C]):
         raise Rejected(Cause.UNVERIFIABLE, f"{self.id} has no API to ask")
         yield
 
+    def asks(self, delivery: Delivery, config: C) -> bool:
+        """Whether `settle` has to ask what a delivery means, however well it is signed."""
+        return False
+
     def verify(self, delivery: Delivery, config: C) -> Verified:
-        """Raises Rejected. Override where the scheme alone cannot say whether it is settled."""
-        return self.scheme.verify(delivery, config)
+        """The scheme's verdict; unsettled where the API has to be asked. Raises Rejected."""
+        verdict = self.scheme.verify(delivery, config)
+        return replace(verdict, settled=verdict.settled and not self.asks(delivery, config))

@@ -9,7 +9,7 @@ from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secret, Secrets
-from providers.contract import Adapter, Reply, Settlement, Verified
+from providers.contract import Adapter, Reply, Settlement
 from providers.meanings import Meaning, Means, Told, by_word, event
 from providers.payload import dig
 from providers.schemes.api_answer import bearer_get, found_object
@@ -88,11 +88,10 @@ class GoCardless(Adapter[GoCardlessConfig]):
         " billing_requests.bank_authorisation_authorised".split()
     )
 
-    def verify(self, delivery: Delivery, config: GoCardlessConfig) -> Verified:
-        verdict = super().verify(delivery, config)
+    def asks(self, delivery: Delivery, config: GoCardlessConfig) -> bool:
         found = items(payload.peek(delivery.body), "events") if config.access_token else []
         kinds = {f"{dig(one, 'resource_type')}.{dig(one, 'action')}" for one in found}
-        return replace(verdict, settled=not kinds.intersection(_PRICED))
+        return not kinds.isdisjoint(_PRICED)
 
     def read(self, delivery: Delivery, config: GoCardlessConfig) -> list[PaymentEvent]:
         found = payload.json_object(delivery.body).get("events")

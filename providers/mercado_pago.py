@@ -8,7 +8,7 @@ from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secret, Secrets, Tolerance
-from providers.contract import Adapter, Settlement, Verified
+from providers.contract import Adapter, Settlement
 from providers.meanings import Means, Told, event, meaning_of
 from providers.schemes.api_answer import bearer_get, found_object
 from providers.schemes.manifest_hmac import ManifestHmac, query_value, signed_id
@@ -70,9 +70,8 @@ class MercadoPago(Adapter[MercadoPagoConfig]):
         " delivery stop_delivery_op_wh".split()
     )
 
-    def verify(self, delivery: Delivery, config: MercadoPagoConfig) -> Verified:
-        verdict = super().verify(delivery, config)
-        return replace(verdict, settled=_topic(delivery) not in _FETCHED)
+    def asks(self, delivery: Delivery, config: MercadoPagoConfig) -> bool:
+        return _topic(delivery) in _FETCHED
 
     def key(self, delivery: Delivery, config: MercadoPagoConfig) -> bytes:
         # The body is not signed: the id in the query, which is, belongs to the key.

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
 from providers.configuration import Secrets
-from providers.contract import Adapter, Settlement, Verified
+from providers.contract import Adapter, Settlement
 from providers.meanings import Means, Told, by_word, event, meaning_of
 from providers.payload import from_iso, json_object
 from providers.schemes.api_answer import found_object, key_get
@@ -67,9 +67,8 @@ class Midtrans(Adapter[MidtransConfig]):
     unproven = "status and refunds; `environment` has the API confirm them, else they are believed"
     meanings = _MEANINGS
 
-    def verify(self, delivery: Delivery, config: MidtransConfig) -> Verified:
-        verdict, document = super().verify(delivery, config), json_object(delivery.body)
-        return replace(verdict, settled=config.environment is None or is_of_account(document))
+    def asks(self, delivery: Delivery, config: MidtransConfig) -> bool:
+        return config.environment is not None and not is_of_account(json_object(delivery.body))
 
     def read(self, delivery: Delivery, config: MidtransConfig) -> Iterable[PaymentEvent]:
         return _events(delivery, json_object(delivery.body))

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secret, Secrets
-from providers.contract import Adapter, Reply, Settlement, Verified
+from providers.contract import Adapter, Reply, Settlement
 from providers.meanings import Means, Told, by_word, event, meaning_of
 from providers.schemes.api_answer import bearer_get, found_object
 from providers.schemes.signed_or_named import SignedOrNamed, named_in_form
@@ -78,12 +78,11 @@ class Mollie(Adapter[MollieConfig]):
         other = re.fullmatch(r"(?!tr_)[a-z]{2,10}_[A-Za-z0-9]{1,64}", form.get("id", ""))
         return self.reply if other or "testByMollie" in form else None
 
-    def verify(self, delivery: Delivery, config: MollieConfig) -> Verified:
-        verdict, document = super().verify(delivery, config), payload.peek(delivery.body)
+    def asks(self, delivery: Delivery, config: MollieConfig) -> bool:
+        document = payload.peek(delivery.body)
         # A simple event says only what it is about, not what that is now.
         simple = not isinstance(payload.dig(document, "_embedded.entity"), dict)
-        asked = simple and text(document, "type") in _MEANINGS
-        return replace(verdict, settled=verdict.settled and not asked)
+        return simple and text(document, "type") in _MEANINGS
 
     def key(self, delivery: Delivery, config: MollieConfig) -> bytes | None:
         return super().key(delivery, config) if named_in_form(delivery) is None else None

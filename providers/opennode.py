@@ -1,13 +1,12 @@
 """OpenNode charges: https://developers.opennode.com/docs/webhooks."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from gateway.domain.errors import Cause, Rejected
-from gateway.domain.events import Delivery, PaymentEvent
+from gateway.domain.events import Delivery
+from providers.asking import AskingAdapter
 from providers.configuration import Secrets
-from providers.contract import Adapter, ApiRequest, Settlement, Verified
+from providers.contract import ApiRequest, Settlement
 from providers.meanings import Means, Told, event
 from providers.schemes.api_answer import object_named
 from providers.schemes.form_hmac import FormHmac, form_fields
@@ -40,7 +39,7 @@ class OpennodeConfig:
     environment: Annotated[Literal["live", "dev"], "app.opennode.com or dev"] = "live"
 
 
-class Opennode(Adapter[OpennodeConfig]):
+class Opennode(AskingAdapter[OpennodeConfig]):
     id = "opennode"
     Config = OpennodeConfig
     # A callback forged before its time must not make a duplicate of the genuine one.
@@ -57,17 +56,15 @@ class Opennode(Adapter[OpennodeConfig]):
         "all but the charge's id, as the hash covers nothing else; the charge is fetched back"
     )
 
-    def verify(self, delivery: Delivery, config: OpennodeConfig) -> Verified:
-        verdict = super().verify(delivery, config)
-        return replace(verdict, settled=_is_withdrawal(form_fields(delivery.body)))
-
-    def read(self, delivery: Delivery, config: OpennodeConfig) -> Iterable[PaymentEvent]:
+    def asks(self, delivery: Delivery, config: OpennodeConfig) -> bool:
         form = form_fields(delivery.body)
-        if not _is_withdrawal(form):
-            raise Rejected(Cause.UNVERIFIABLE, "a charge is read from the API only")
+        is_withdrawal = "order_id" not in form and {"type", "reference", "fee"} <= form.keys()
+        return not is_withdrawal
+
+    def told(self, delivery: Delivery, config: OpennodeConfig) -> Told:
+        form = form_fields(delivery.body)
         event_id = f"{_WITHDRAWAL}:{word(form, 'id')}:{word(form, 'status')}"
-        told = Told(event_id=event_id, type=_WITHDRAWAL, occurred_at=delivery.received_at)
-        return [event(delivery, told, Means.IGNORED)]
+        return Told(event_id=event_id, type=_WITHDRAWAL, occurred_at=delivery.received_at)
 
     def settle(self, delivery: Delivery, config: OpennodeConfig) -> Settlement:
         own_id = matching(form_fields(delivery.body), "id", "[A-Za-z0-9_-]{1,64}")
@@ -82,10 +79,6 @@ class Opennode(Adapter[OpennodeConfig]):
         shape = _IN_BITCOIN if word(found, "currency").upper() == "BTC" else _IN_FIAT
         meaning = self.meaning(status)
         return [event(delivery, shape.completing(told, found, meaning), meaning)]
-
-
-def _is_withdrawal(form: Mapping[str, str]) -> bool:
-    return "order_id" not in form and {"type", "reference", "fee"} <= form.keys()
 
 
 adapter = Opennode()

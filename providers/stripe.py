@@ -1,14 +1,14 @@
 """Stripe, snapshot and thin events: https://docs.stripe.com/webhooks."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
 from providers.configuration import Secret, Secrets
-from providers.contract import Adapter, ApiRequest, Settlement, Verified
+from providers.contract import Adapter, ApiRequest, Settlement
 from providers.meanings import Means, by_word, event, meaning_of
 from providers.schemes.api_answer import found_object
 from providers.schemes.timestamped_hmac import TimestampedHmac
@@ -88,9 +88,8 @@ class Stripe(Adapter[StripeConfig]):
         " payment_link.* account.* charge.updated charge.dispute.updated refund.pending".split()
     )
 
-    def verify(self, delivery: Delivery, config: StripeConfig) -> Verified:
-        verdict = super().verify(delivery, config)
-        return replace(verdict, settled=not _is_thin(payload.peek(delivery.body)))
+    def asks(self, delivery: Delivery, config: StripeConfig) -> bool:
+        return _is_thin(payload.peek(delivery.body))
 
     def read(self, delivery: Delivery, config: StripeConfig) -> Iterable[PaymentEvent]:
         document = payload.json_object(delivery.body)

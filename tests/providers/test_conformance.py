@@ -37,7 +37,7 @@ from providers.conformance import run_vector
 TIMED = [name for name in ADAPTERS if hasattr(registry.adapter(name).scheme, "tolerance")]
 GENUINE = [param for param in VECTORS if param.values[0]["expect"]["verified"]]
 ALLOWED_IMPORTS = ("gateway.domain", "marshmallow", "cryptography")
-SHARED = ("contract", "schemes", "payload", "shapes", "configuration", "meanings")
+SHARED = ("contract", "asking", "schemes", "payload", "shapes", "configuration", "meanings")
 
 
 def test_every_adapter_of_this_tree_has_vectors():
