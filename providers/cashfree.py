@@ -1,8 +1,8 @@
 """Cashfree Payments: https://www.cashfree.com/docs/payments/online/webhooks/overview."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass, replace
+from typing import Annotated
 
 from gateway.domain.events import Delivery, PaymentEvent
 from providers import payload
@@ -30,26 +30,15 @@ _MEANINGS = {
     "dispute DISPUTE_INSUFFICIENT_EVIDENCE": Means.IGNORED,
 }
 _HEADING = Heading("event_id", "type", "event_time")
-
-
-def _shape(about: str, own_id: str) -> Shape:
-    currencies = f"{about}_currency|{about}_amount_currency|payment_currency|order_currency"
-    return Shape(
-        "cf_payment_id",
-        "order_tags.session_id|order_id",
-        f"{about}_amount",
-        currencies,
-        own_id,
-        in_parts=True,
-        priced=False,
-        major=True,
-    )
-
-
+_NAMED = ("cf_payment_id", "order_tags.session_id|order_id")
+_CURRENCY = "refund_currency|dispute_amount_currency|payment_currency|order_currency"
+_PAYMENT = Shape(
+    *_NAMED, "payment_amount", _CURRENCY, "cf_payment_id", in_parts=True, priced=False, major=True
+)
 _SHAPES = {
-    "payment": _shape("payment", "cf_payment_id"),
-    "refund": _shape("refund", "cf_refund_id"),
-    "dispute": _shape("dispute", "dispute_id"),
+    "payment": _PAYMENT,
+    "refund": replace(_PAYMENT, amount="refund_amount", own_id="cf_refund_id"),
+    "dispute": replace(_PAYMENT, amount="dispute_amount", own_id="dispute_id"),
 }
 # The objects under `data` that tell of each; what is nearer to the point comes later.
 _PARTS = {
@@ -88,13 +77,15 @@ class Cashfree(Adapter[CashfreeConfig]):
     def read(self, delivery: Delivery, config: CashfreeConfig) -> Iterable[PaymentEvent]:
         document = payload.json_object(delivery.body)
         kind = matching(document, "type")
-        about, meaning = _about(kind), meaning_of([kind], {}, self.ignored)
+        # Refunds that Cashfree starts by itself have a type of their own.
+        about = "refund" if "REFUND" in kind else kind.partition("_")[0].lower()
+        meaning = meaning_of([kind], {}, self.ignored)
         built = f"{kind}:{document.get('event_time')}"
-        if meaning is not None or about is None:
+        if meaning is not None or about not in _PARTS:
             told = _HEADING.told({**document, "event_id": built}, delivery.received_at)
             return [event(delivery, told, meaning)]
-        parts = [payload.dig(document, f"data.{part}") for part in _PARTS[about]]
-        found = {k: v for part in parts for k, v in _items(part) if v is not None}
+        parts = [payload.loose_object(payload.dig(document, f"data.{it}")) for it in _PARTS[about]]
+        found = {name: value for part in parts for name, value in part.items() if value is not None}
         status, shape = text(found, f"{about}_status"), _SHAPES[about]
         meaning = self.meaning(f"{about} {status}")
         if about == "refund" and not {"cf_payment_id", "order_id"} & found.keys():
@@ -103,15 +94,6 @@ class Cashfree(Adapter[CashfreeConfig]):
         event_id = f"{kind}:{id_at(found, shape.own_id)}:{status}" if meaning else built
         told = _HEADING.told({**document, "event_id": event_id})
         return [event(delivery, shape.completing(told, found, meaning), meaning)]
-
-
-def _about(kind: str) -> str | None:
-    """What a type is about: refunds that Cashfree starts by itself have a type of their own."""
-    return "refund" if "REFUND" in kind else next(filter(kind.lower().startswith, _PARTS), None)
-
-
-def _items(part: Any) -> Iterable[tuple[str, Any]]:
-    return part.items() if isinstance(part, dict) else ()
 
 
 adapter = Cashfree()
