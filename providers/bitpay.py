@@ -36,16 +36,13 @@ _SHAPE = Shape("id", "orderId|posData", "price", own_id="refundInfo.supportReque
 class BitpayConfig:
     token: Annotated[Secrets, "Dashboard > Payment Tools > API tokens, the one in use first"]
     environment: Annotated[Literal["live", "test"], "bitpay.com or test.bitpay.com"] = "live"
-    allow_unsigned: Annotated[
-        bool, "accept notifications without a signature; the API tells what is true of either"
-    ] = False
+    allow_unsigned: Annotated[bool, "accept notifications without a signature as well"] = False
 
 
 class Bitpay(AskingAdapter[BitpayConfig]):
-    id = "bitpay"
-    Config = BitpayConfig
     # Some bodies hold an id only, and one that is not signed may have been sent by anybody.
-    key_path = None
+    id, key_path = "bitpay", None
+    Config = BitpayConfig
     scheme = OptionalHmac[BitpayConfig](
         _HEADER,
         lambda config: config.token,
@@ -54,10 +51,7 @@ class Bitpay(AskingAdapter[BitpayConfig]):
     )
     meanings = _MEANINGS
     ignored = ("payout_*", "payoutGroup_*", "recipient_*", "refund_*", "settlement_*")
-    unproven = (
-        "older notifications, which have no signature: refused unless `allow_unsigned` is set; the"
-        " invoice is fetched back in any case"
-    )
+    unproven = "older notifications, unsigned: refused unless allowed; any invoice is fetched back"
 
     def asks(self, delivery: Delivery, config: BitpayConfig) -> bool:
         return (text(_said(delivery), "event.name") or "invoice_").startswith("invoice_")
@@ -77,12 +71,9 @@ class Bitpay(AskingAdapter[BitpayConfig]):
         name, status = text(said, "event.name") or "", matching(found, "status")
         exception = text(found, "exceptionStatus") or ""
         sent = first(said, "data.currentTime|currentTime") or found.get("currentTime")
-        told = Told(
-            event_id=f"{own_id}:{name}:{status}:{exception}",
-            type=name or status,
-            occurred_at=payload.from_millis(sent) if sent else delivery.received_at,
-            livemode=config.environment == "live",
-        )
+        at = payload.from_millis(sent) if sent else delivery.received_at
+        fact, livemode = f"{own_id}:{name}:{status}:{exception}", config.environment == "live"
+        told = Told(event_id=fact, type=name or status, occurred_at=at, livemode=livemode)
         if name == _REFUNDED:
             return [event(delivery, refund, Means.REFUNDED) for refund in _refunds(told, found)]
         meaning = self.meaning(f"{status} {exception}", status)

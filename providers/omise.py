@@ -45,15 +45,9 @@ _PART = Shape("charge", "metadata.session_id")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OmiseConfig:
     webhook_secrets: Annotated[
-        Secrets,
-        "Dashboard > Webhooks > webhook secret, of the right mode; both while it is rolled",
-        usable_by(base64_key),
+        Secrets, "Dashboard > Webhooks > webhook secret, of the right mode", usable_by(base64_key)
     ] = ()
-    secret_key: Annotated[
-        Secret | None,
-        "Dashboard > Keys > Secret key; an account without webhook secrets gets no signatures, and"
-        " each of its events is asked for with this",
-    ] = None
+    secret_key: Annotated[Secret | None, "if unsigned: Dashboard > Keys > Secret key"] = None
     tolerance_seconds: Tolerance = None
 
 
