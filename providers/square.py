@@ -42,7 +42,18 @@ _STATUSES = {
 }
 _MEANINGS = by_two_words(_STATUSES)
 _KINDS = frozenset(word.partition(" ")[0] for word in _MEANINGS)
-_MODES = {"production": True, "sandbox": False}
+_HEADING = Heading("event_id", "type", "created_at", "environment")
+# `amount_money` is without the tip.
+_SUM = "total_money.amount|amount_money.amount"
+_CURRENCY = "total_money.currency|amount_money.currency"
+_SHAPES = {
+    # A payment is captured as a whole, and told again at every change of it.
+    "payment": Shape("id", "reference_id", _SUM, _CURRENCY, total=True),
+    # Square can give back money without a payment.
+    "refund": Shape("payment_id", "reference_id", _SUM, _CURRENCY, unlinked=True),
+    # Older disputes have their id under another name.
+    "dispute": Shape("disputed_payment.payment_id", "", _SUM, _CURRENCY, "id|dispute_id"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,20 +68,6 @@ class SquareConfig:
         "the notification URL of that subscription, exactly as registered, to the last slash",
         HTTP_URL,
     ]
-
-
-_HEADING = Heading("event_id", "type", occurred_at="created_at")
-# `amount_money` is without the tip.
-_SUM = "total_money.amount|amount_money.amount"
-_CURRENCY = "total_money.currency|amount_money.currency"
-_SHAPES = {
-    # A payment is captured as a whole, and told again at every change of it.
-    "payment": Shape("id", "reference_id", _SUM, _CURRENCY, total=True),
-    # Square can give back money without a payment.
-    "refund": Shape("payment_id", "reference_id", _SUM, _CURRENCY, unlinked=True),
-    # Older disputes have their id under another name.
-    "dispute": Shape("disputed_payment.payment_id", "", _SUM, _CURRENCY, "id|dispute_id"),
-}
 
 
 class Square(Adapter[SquareConfig]):
@@ -98,8 +95,8 @@ class Square(Adapter[SquareConfig]):
 
     def read(self, delivery: Delivery, config: SquareConfig) -> Iterable[PaymentEvent]:
         document = payload.json_object(delivery.body)
-        stage = ",".join(delivery.header_values("square-environment")).strip().lower()
-        told = replace(_HEADING.told(document), livemode=_MODES.get(stage))
+        environment = ",".join(delivery.header_values("square-environment"))
+        told = _HEADING.told({**document, "environment": environment})
         if told.type not in _KINDS:
             return [event(delivery, told, meaning_of([told.type], {}, self.ignored))]
         family = told.type.partition(".")[0]
