@@ -90,6 +90,7 @@ def dispute(kind="chargeback"):
         ("local_payment_expired", local(), "canceled", None),
         ("local_payment_reversed", local(), "canceled", "refunded"),
         ("transaction_settled", transaction(), "authorized", "captured"),
+        ("transaction_settled", transaction(""), "authorized", "captured"),
         ("transaction_settled", transaction("credit"), None, "refunded"),
         ("transaction_settlement_declined", transaction(), "error", "capture_failed"),
         ("transaction_settlement_declined", transaction("credit"), None, "refund_failed"),
@@ -148,6 +149,24 @@ def test_payment_is_the_transaction_or_before_it_the_local_payment(read):
         disputed.external_id,
         disputed.payment_change.reference,
         disputed.reference,
+    )
+
+
+def test_subject_may_have_its_kinds_name(read):
+    inner = f"<payment-id>PAY-1</payment-id>{transaction()}"
+    event = read("local_payment_funded", f"<local-payment-funded>{inner}</local-payment-funded>")
+    assert ("t1", "s1", 10000) == (event.external_id, event.reference, event.amount)
+
+
+def test_reversal_need_not_say_how_much(read):
+    inner = "<payment-id>PAY-1</payment-id><amount/>"
+    event = read(
+        "local_payment_reversed", f"<local-payment-reversed>{inner}</local-payment-reversed>"
+    )
+    assert ("PAY-1", "refunded", None) == (
+        event.external_id,
+        event.payment_change.kind,
+        event.amount,
     )
 
 
