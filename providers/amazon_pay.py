@@ -6,15 +6,13 @@ from typing import Annotated, Any, Literal
 
 from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import ChangeKind, Delivery, PaymentEvent, SessionStatus
-from providers import payload
 from providers.configuration import Secret
 from providers.contract import Adapter, ApiRequest, Settlement, Verified
 from providers.meanings import Meaning, Means, Told, event, meaning_of
 from providers.schemes.api_answer import found_object
-from providers.schemes.certificates import CERTIFICATE_SECONDS, downloaded
 from providers.schemes.pss_request import signed_get
 from providers.schemes.sns import SnsConfig, SnsEnvelope, SnsSignature
-from providers.shapes import major_sum, matching, text
+from providers.shapes import Heading, Shape, major_sum, matching, text
 
 # An object and its fetched state.
 _MEANINGS = {
@@ -33,7 +31,16 @@ _MEANINGS = {
 _UNFETCHED = {"CHARGEBACK": Means.DISPUTED}
 _COLLECTIONS = {"CHARGE": "charges", "REFUND": "refunds"}
 _HOSTS = {"na": "pay-api.amazon.com", "eu": "pay-api.amazon.eu", "jp": "pay-api.amazon.jp"}
-_MODES = {"Live": True, "Sandbox": False}
+_HEADING = Heading("MessageId", "Type", "Timestamp", "mode")
+_NAMED, _PAID = "merchantMetadata.merchantReferenceId", {Means.PAID: "captureAmount.amount"}
+_CHARGE = ("chargeAmount.amount", "chargeAmount.currencyCode", "chargeId")
+_REFUND = ("refundAmount.amount", "refundAmount.currencyCode", "refundId")
+_SHAPES = {
+    # A charge is captured once, and told again at every change of it.
+    "CHARGE": Shape("chargeId", _NAMED, *_CHARGE, sums=_PAID, total=True, major=True),
+    "REFUND": Shape("chargeId", _NAMED, *_REFUND, major=True),
+    "CHARGEBACK": Shape("ChargePermissionId", own_id="ObjectId|ChargePermissionId", priced=False),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,39 +64,35 @@ class AmazonPay(Adapter[AmazonPayConfig]):
         envelope = SnsEnvelope.of(delivery.body)
         if envelope.message.get("MerchantID", config.merchant_id) != config.merchant_id:
             raise Rejected(Cause.UNKNOWN_PAYMENT, "the message is for another merchant")
-        fetched = _kind(envelope) in _COLLECTIONS
-        return replace(verdict, settled=verdict.settled and not fetched)
+        return verdict
+
+    def asks(self, delivery: Delivery, config: AmazonPayConfig) -> bool:
+        return _kind(SnsEnvelope.of(delivery.body)) in _COLLECTIONS
 
     def read(self, delivery: Delivery, config: AmazonPayConfig) -> Iterable[PaymentEvent]:
         envelope = SnsEnvelope.of(delivery.body)
-        told, kind, message = _told(envelope), _kind(envelope), envelope.message
-        if kind in _COLLECTIONS:
+        if self.asks(delivery, config):
             raise Rejected(Cause.UNVERIFIABLE, "a notification says nothing until it is settled")
-        if kind == "CHARGEBACK":
-            told = replace(
-                told,
-                external_id=text(message, "ChargePermissionId"),
-                subject=text(message, "ObjectId"),
-                livemode=config.environment == "live",
-            )
-        return [event(delivery, told, meaning_of([kind], _UNFETCHED, self.ignored))]
+        told, kind = _told(envelope, config.environment), _kind(envelope)
+        meaning = meaning_of([kind], _UNFETCHED, self.ignored)
+        if meaning:
+            told = _SHAPES[kind].completing(told, envelope.message, meaning)
+        return [event(delivery, told, meaning)]
 
     def settle(self, delivery: Delivery, config: AmazonPayConfig) -> Settlement:
+        yield from self.scheme.fetching(delivery, config)
         envelope = SnsEnvelope.of(delivery.body)
-        if not config.certificates:
-            url = envelope.fields["SigningCertURL"]
-            answer = yield ApiRequest("GET", url, cache_seconds=CERTIFICATE_SECONDS)
-            self.scheme.check(delivery, config, downloaded(answer))
         kind = _kind(envelope)
         if kind not in _COLLECTIONS:
             return self.read(delivery, config)
         object_id = matching(envelope.message, "ObjectId", r"[A-Za-z0-9_-]{1,64}")
         answer = yield _request(f"/{_COLLECTIONS[kind]}/{object_id}", config)
         found = found_object(answer)
-        if text(found, "chargeId" if kind == "CHARGE" else "refundId") != object_id:
+        shape, meaning = _SHAPES[kind], meaning_of([_word(kind, found)], _MEANINGS)
+        if text(found, shape.own_id) != object_id:
             raise Rejected(Cause.MALFORMED, "the API answered with another object")
-        told, word = _complete(_told(envelope), kind, found)
-        return [event(delivery, told, meaning_of([word], _MEANINGS))]
+        told = _told(envelope, text(found, "releaseEnvironment"))
+        return [event(delivery, shape.completing(told, found, meaning), meaning)]
 
 
 def _request(path: str, config: AmazonPayConfig) -> ApiRequest:
@@ -106,42 +109,17 @@ def _kind(envelope: SnsEnvelope) -> str:
     return (text(envelope.message, "ObjectType") if kind == "Notification" else None) or kind
 
 
-def _told(envelope: SnsEnvelope) -> Told:
-    notified = envelope.fields["Type"] == "Notification"
-    change = text(envelope.message, "NotificationType") if notified else None
-    message_id = envelope.fields["MessageId"]
-    if not payload.is_text(message_id):
-        raise Rejected(Cause.MALFORMED, "MessageId: is no id")
-    return Told(
-        event_id=message_id,
-        type=".".join(filter(None, (_kind(envelope), change))),
-        occurred_at=payload.from_iso(envelope.fields["Timestamp"]),
-    )
+def _told(envelope: SnsEnvelope, mode: str | None) -> Told:
+    told = _HEADING.told({**envelope.fields, "mode": mode})
+    change = text(envelope.message, "NotificationType") if told.type == "Notification" else None
+    return replace(told, type=".".join(filter(None, (_kind(envelope), change))))
 
 
-def _complete(told: Told, kind: str, found: Any) -> tuple[Told, str]:
-    """What the fetched object says, and the word for it."""
+def _word(kind: str, found: Any) -> str:
+    """The word for the state of a fetched object."""
     word = f"{kind} {text(found, 'statusDetails.state')}"
-    captured, _ = major_sum([found.get("captureAmount")], "amount", "currencyCode")
-    if word == "CHARGE Declined" and captured:
-        word += " of a capture"
-    whole = "refundAmount" if kind == "REFUND" else "chargeAmount"
-    money = found.get("captureAmount" if word == "CHARGE Captured" else whole)
-    amount, currency = major_sum([money], "amount", "currencyCode")
-    if amount is None:
-        raise Rejected(Cause.MALFORMED, "the amount must be there")
-    told = replace(
-        told,
-        external_id=text(found, "chargeId"),
-        reference=text(found, "merchantMetadata.merchantReferenceId"),
-        subject=text(found, "chargeId" if kind == "CHARGE" else "refundId"),
-        # A charge is captured once, and told again at every change of it.
-        total=kind == "CHARGE",
-        amount=amount,
-        currency=currency,
-        livemode=_MODES.get(text(found, "releaseEnvironment") or ""),
-    )
-    return told, word
+    captured = major_sum([found.get("captureAmount")], "amount", "currencyCode")[0]
+    return f"{word} of a capture" if word == "CHARGE Declined" and captured else word
 
 
 adapter = AmazonPay()

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Self
 
@@ -12,12 +12,14 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery
 from providers import payload
-from providers.contract import Verified
+from providers.contract import ApiAnswer, ApiRequest, Verified
 from providers.schemes.certificates import (
+    CERTIFICATE_SECONDS,
     CertificateConfig,
     check_issuers,
     check_leaf,
     check_signature,
+    downloaded,
     known_pem,
     private_key,
     read_chain,
@@ -77,7 +79,7 @@ class SnsEnvelope:
 
 
 class SnsSignature:
-    """Checks by a configured certificate; without one it has to be fetched, and `check` called."""
+    """Checks by a configured certificate; without one it has to be fetched, by `fetching`."""
 
     def verify(self, delivery: Delivery, config: SnsConfig) -> Verified:
         envelope = SnsEnvelope.of(delivery.body)
@@ -103,6 +105,15 @@ class SnsSignature:
         if config.topic_arns and envelope.fields["TopicArn"] not in config.topic_arns:
             raise Rejected(Cause.UNKNOWN_KEY, "the topic is not among those configured")
         return Verified(envelope.fields["SigningCertURL"].rpartition("/")[2])
+
+    def fetching(
+        self, delivery: Delivery, config: SnsConfig
+    ) -> Generator[ApiRequest, ApiAnswer, None]:
+        """Checks by the certificate that the envelope names, unless `verify` had one already."""
+        if not config.certificates:
+            url = SnsEnvelope.of(delivery.body).fields["SigningCertURL"]
+            answer = yield ApiRequest("GET", url, cache_seconds=CERTIFICATE_SECONDS)
+            self.check(delivery, config, downloaded(answer))
 
     def sign(self, delivery: Delivery, config: SnsConfig) -> Delivery:
         document = payload.json_object(delivery.body) | {
