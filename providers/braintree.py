@@ -1,21 +1,23 @@
 """Braintree: https://developer.paypal.com/braintree/docs/reference/general/webhooks/overview."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
-from urllib.parse import parse_qsl
 
 from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import ChangeKind, Delivery, PaymentEvent, SessionStatus
 from providers import payload
 from providers.contract import Adapter, Reply
 from providers.meanings import Meaning, Means, Told, event
-from providers.schemes.form_hmac import form_fields
-from providers.schemes.signed_form import SignedForm, SignedFormConfig, signature, xml_payload
-from providers.shapes import text
+from providers.schemes.signed_form import (
+    SignedForm,
+    SignedFormConfig,
+    answered_challenge,
+    signed_text,
+    xml_payload,
+)
+from providers.shapes import Heading, text
 
-_DECLINED = Meaning(SessionStatus.ERROR, ChangeKind.CAPTURE_FAILED)
 # A kind, and where that does not tell alone: the transaction's status or type, the dispute's kind.
 _MEANINGS = {
     # Without a transaction the buyer has paid a nonce, of which the merchant must make a sale.
@@ -23,8 +25,7 @@ _MEANINGS = {
     "local_payment_completed authorized": Means.AUTHORIZED,
     "local_payment_completed authorizing": Means.AUTHORIZED,
     "local_payment_completed submitted_for_settlement": Means.PAID,
-    "local_payment_completed settling": Means.PAID,
-    "local_payment_completed settled": Means.PAID,
+    "local_payment_completed settling, local_payment_completed settled": Means.PAID,
     "local_payment_funded settled": Means.PAID,
     "local_payment_expired": Means.CANCELED,
     # Paid too late, or never claimed; what was taken is given back.
@@ -32,22 +33,19 @@ _MEANINGS = {
     # Sales have no other webhook before, so being settled authorizes as well.
     "transaction_settled sale": Means.PAID,
     "transaction_settled credit": Means.REFUNDED,
-    "transaction_settlement_declined sale": _DECLINED,
-    "transaction_settlement_declined credit": Means.REFUND_FAILED,
+    "transaction_settlement_declined sale": Meaning(SessionStatus.ERROR, ChangeKind.CAPTURE_FAILED),
+    "transaction_settlement_declined credit, refund_failed": Means.REFUND_FAILED,
     "transaction_retried": Means.PENDING,
-    "refund_failed": Means.REFUND_FAILED,
     "dispute_opened": Means.DISPUTED,
     "dispute_won": Means.DISPUTE_WON,
-    "dispute_lost": Means.DISPUTE_LOST,
-    "dispute_accepted": Means.DISPUTE_LOST,
-    "dispute_auto_accepted": Means.DISPUTE_LOST,
-    "dispute_expired": Means.DISPUTE_LOST,
+    "dispute_lost, dispute_accepted": Means.DISPUTE_LOST,
+    "dispute_auto_accepted, dispute_expired": Means.DISPUTE_LOST,
 }
+_HEADING = Heading("event_id", "kind", "timestamp")
 _BY_TYPE = frozenset({"transaction_settled", "transaction_settlement_declined"})
 _REFUNDS = frozenset({ChangeKind.REFUNDED, ChangeKind.REFUND_FAILED})
 _MONEY_MOVES = frozenset({Means.AUTHORIZED, Means.PAID, Means.REFUNDED})
 _CURRENCY = "currency-iso-code"
-_CHALLENGE = re.compile(r"[a-f0-9]{20,32}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,36 +68,22 @@ class Braintree(Adapter[BraintreeConfig]):
     )
 
     def key(self, delivery: Delivery, config: BraintreeConfig) -> bytes:
-        try:
-            return form_fields(delivery.body)["bt_payload"].encode()
-        except (KeyError, Rejected):
-            return delivery.body
+        return signed_text(delivery).encode() or delivery.body
 
     def handshake(self, delivery: Delivery, config: BraintreeConfig) -> Reply | None:
-        asked = [value for name, value in parse_qsl(delivery.query) if name == "bt_challenge"]
-        if delivery.method != "GET" or not asked:
-            return None
-        if len(asked) != 1 or not _CHALLENGE.fullmatch(asked[0]):
-            raise Rejected(Cause.MALFORMED, "bt_challenge: must be 20 to 32 digits of hex")
-        return Reply(body=signature(asked[0], config))
+        return answered_challenge(delivery, config)
 
     def read(self, delivery: Delivery, config: BraintreeConfig) -> Iterable[PaymentEvent]:
-        told_of = xml_payload(delivery, "notification")
-        kind, stamp = payload.need(told_of, "kind"), payload.need(told_of, "timestamp")
-        if not isinstance(kind, str) or not payload.is_text(kind):
-            raise Rejected(Cause.MALFORMED, "kind: must be a short text")
-        subjects = told_of.get("subject")
+        notice = xml_payload(delivery, "notification")
+        payload.require(notice, "kind", "timestamp")
+        subjects = notice.get("subject")
         inner = subjects.values() if isinstance(subjects, Mapping) else ()
         found = next((one for one in inner if isinstance(one, Mapping)), {})
-        own_id = text(found, "id") or text(found, "payment-id")
-        transaction = text(found, "transaction.id")
-        told = Told(
-            event_id=f"{kind}:{own_id or transaction or 'none'}:{stamp}",
-            type=kind,
-            occurred_at=payload.from_iso(stamp),
-        )
-        meaning = self.meaning(_word(kind, found))
-        if meaning not in (None, Means.IGNORED):
+        own_id = text(found, "id|payment-id|transaction.id") or "none"
+        event_id = f"{notice['kind']}:{own_id}:{notice['timestamp']}"
+        told = _HEADING.told({**notice, "event_id": event_id})
+        meaning = self.meaning(_word(told.type, found))
+        if meaning:
             told = _complete(told, found, meaning, config)
         return [event(delivery, told, meaning)]
 

@@ -7,17 +7,18 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 from xml.parsers import expat
 
 from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery
 from providers.configuration import Secret, Secrets
-from providers.contract import Verified
+from providers.contract import Reply, Verified
 from providers.schemes.form_hmac import form_fields
 from providers.schemes.parts import base64_bytes, forged, live, same_as_any
 
 _LEGAL = re.compile(r"[A-Za-z0-9+=/\n]+")
+_CHALLENGE = re.compile(r"[a-f0-9]{20,32}")
 _LINE, _MAX_DEPTH = 60, 40
 
 
@@ -70,6 +71,27 @@ def signature(text: str, config: SignedFormConfig) -> str:
     return f"{config.public_key[0]}|{keyed_hash(live(config.private_key)[0], text)}"
 
 
+def answered_challenge(delivery: Delivery, config: SignedFormConfig) -> Reply | None:
+    """The answer to a GET that asks whether we have the key; None for everything else.
+
+    Raises MALFORMED for a challenge of another form.
+    """
+    asked = [value for name, value in parse_qsl(delivery.query) if name == "bt_challenge"]
+    if delivery.method != "GET" or not asked:
+        return None
+    if len(asked) != 1 or not _CHALLENGE.fullmatch(asked[0]):
+        raise Rejected(Cause.MALFORMED, "bt_challenge: must be 20 to 32 digits of hex")
+    return Reply(body=signature(asked[0], config))
+
+
+def signed_text(delivery: Delivery) -> str:
+    """The payload as it was signed: the same whatever keys are live; empty, where there is none."""
+    try:
+        return form_fields(delivery.body).get("bt_payload", "")
+    except Rejected:
+        return ""
+
+
 def keyed_hash(secret: Secret, text: str) -> str:
     key = hashlib.sha1(secret.bytes).digest()  # noqa: S324 - Braintree's choice
     return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha1").hex()
@@ -77,8 +99,7 @@ def keyed_hash(secret: Secret, text: str) -> str:
 
 def xml_payload(delivery: Delivery, root: str) -> Mapping[str, Any]:
     """What stands in the root of the XML in a verified form. Raises Rejected(MALFORMED)."""
-    content = form_fields(delivery.body).get("bt_payload", "")
-    document = base64_bytes(content.replace("\n", ""))
+    document = base64_bytes(signed_text(delivery).replace("\n", ""))
     found = _Document().read(document or b"").get(root)
     if not isinstance(found, Mapping):
         raise Rejected(Cause.MALFORMED, f"the payload holds no {root}")
