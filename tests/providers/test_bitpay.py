@@ -106,6 +106,13 @@ def test_unheard_of_status_is_recorded_and_does_nothing(notice, settled):
     assert (False, False) == (event.concerns_payment, event.recognized)
 
 
+def test_word_of_the_api_means_nothing_in_a_delivery(shop, notice):
+    delivery = notice("confirmed")
+    assert shop.adapter.verify(delivery, shop.config).settled
+    (event,) = shop.adapter.read(delivery, shop.config)
+    assert (False, False) == (event.concerns_payment, event.recognized)
+
+
 def test_unsigned_delivery_is_refused_unless_allowed(shop, trusting, plain, refusal):
     assert Cause.MISSING_SIGNATURE == refusal(shop, plain())
     assert refusal(trusting, plain()) is None
