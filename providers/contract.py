@@ -154,4 +154,6 @@ class Adapter(ABC, Generic[C]):
     def verify(self, delivery: Delivery, config: C) -> Verified:
         """The scheme's verdict; unsettled where the API has to be asked. Raises Rejected."""
         verdict = self.scheme.verify(delivery, config)
-        return replace(verdict, settled=verdict.settled and not self.asks(delivery, config))
+        if verdict.settled and self.asks(delivery, config):
+            return replace(verdict, settled=False)
+        return verdict

@@ -21,8 +21,8 @@ _MAX_TEXT = 500
 # Coins that merchants price in, and their decimals: ISO 4217 does not know them.
 _COINS = {"BTC": 8, "BCH": 8, "LTC": 8}
 # What providers call the mode in which money is real, and the one in which it is not.
-_MODES = dict.fromkeys(("true", "live", "production"), True)
-_MODES |= dict.fromkeys(("false", "test", "sandbox"), False)
+_MODES = dict.fromkeys(("true", "1", "live", "production"), True)
+_MODES |= dict.fromkeys(("false", "0", "test", "sandbox"), False)
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
 
@@ -112,11 +112,9 @@ class Mode(fields.Field[bool | None]):
     """Whether money is real: a truth value, or the mode's name; any other name tells nothing."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> bool | None:
-        if isinstance(value, bool):
-            return value
-        if not isinstance(value, str):
+        if not isinstance(value, str | int):
             raise ValidationError("must be a truth value or the name of a mode")
-        return _MODES.get(value.strip().lower())
+        return _MODES.get(str(value).strip().lower())
 
 
 class UnixTime(fields.Field[datetime]):

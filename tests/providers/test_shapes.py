@@ -76,7 +76,7 @@ def test_mode_is_a_truth_value_or_a_name(value, expected):
     assert expected is Heading("id", "type", livemode="mode").told(document, AT).livemode
 
 
-@pytest.mark.parametrize("value", [1, [], {}])
+@pytest.mark.parametrize("value", [[1], [], {}])
 def test_mode_that_is_neither_is_malformed(value):
     document = {"id": "e1", "type": "x", "mode": value}
     refusal(Heading("id", "type", livemode="mode").told, document, AT)
