@@ -36,6 +36,10 @@ class Stage(Gateway):
         second = Role("worker2", worker.command, worker.environment, folder / "worker2.log")
         self.roles["worker2"] = second
 
+    @property
+    def store_url(self) -> str:
+        return f"unix://{self.socket}"
+
     def start(self, *names: str) -> None:
         for name in names:
             self.roles[name].start()

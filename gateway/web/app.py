@@ -1,7 +1,8 @@
 """The Flask application: one of the two faces, or both."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from flask import Flask
 from flask_smorest import Api
@@ -24,13 +25,22 @@ from gateway.web import (
 )
 from gateway.web.answers import Problem
 from gateway.web.auth import Authenticator
+from gateway.web.ingress import PREFIX, Ingress
 from gateway.web.services import Services
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class App(Flask):
-    """The WSGI application."""
+    """The WSGI application. Where there is an ingress, webhooks go straight to it."""
+
+    ingress: Ingress | None = None
+
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        posted = environ["REQUEST_METHOD"] == "POST"
+        if posted and self.ingress and environ["PATH_INFO"].startswith(PREFIX):
+            return self.ingress.answer(environ, start_response)
+        return super().wsgi_app(environ, start_response)
 
     def ensure_sync(self, func: F) -> F:
         """There is nothing asynchronous here, so nothing has to be asked each time it is called."""
@@ -49,7 +59,8 @@ def create_app(services: Services) -> Flask:
     )
     app.register_blueprint(operations.blueprint(services))
     if Face.WEBHOOKS in services.settings.faces:
-        app.register_blueprint(ingress.blueprint(services))
+        app.ingress = Ingress(services)
+        app.register_blueprint(ingress.blueprint(app.ingress))
     api = None
     if Face.API in services.settings.faces:
         auth = Authenticator(services)

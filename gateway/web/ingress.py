@@ -6,19 +6,23 @@ more than that: reading what a delivery says is the worker's.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote_plus
 from uuid import uuid4
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from flask import Blueprint, Response, request
 from structlog import get_logger
 from werkzeug.exceptions import TooManyRequests
+from werkzeug.wsgi import get_content_length, get_input_stream
 
 from gateway.domain.errors import Cause, NotFound, Rejected, StoreUnavailable
 from gateway.domain.events import Delivery
+from gateway.web import problems
 from gateway.web.journaling import journal_gate, unproven_gate
 from gateway.web.keeping import keep
 from gateway.web.problems import problem
@@ -29,6 +33,7 @@ from providers.contract import Reply, Verified
 from providers.diagnosis import REDACTED, diagnose
 from providers.registry import Instance
 
+PREFIX = "/webhooks/"
 # Deliveries that may wait for providers' APIs, and seconds after which to send one again.
 MOST_UNSETTLED = 20_000
 _RETRY_UNPROVEN = 30
@@ -41,13 +46,12 @@ _CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie
 log = get_logger()
 
 
-def blueprint(services: Services) -> Blueprint:
+def blueprint(ingress: "Ingress") -> Blueprint:
     routes = Blueprint("ingress", __name__)
-    ingress = Ingress(services)
 
-    @routes.route("/webhooks/<name>", methods=["POST", "GET", "HEAD"])
+    @routes.route(f"{PREFIX}<name>", methods=["POST", "GET", "HEAD"])
     def receive(name: str) -> Response:
-        return ingress.receive(name)
+        return response_of(ingress.receive(request.environ, name))
 
     return routes
 
@@ -60,18 +64,35 @@ class Ingress:
         self._journal_gate, self._unproven_gate = journal_gate(), unproven_gate()
         self._reader = BodyReader()
 
-    def receive(self, name: str) -> Response:
+    def answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """The short way of a webhook, past all that Flask does for a request and its response.
+
+        That costs more than the webhook itself: see docs/performance.md.
+        """
+        problems.begin(environ)
+        try:
+            answer = self.receive(environ, environ["PATH_INFO"].removeprefix(PREFIX))
+        except Exception as error:  # noqa: BLE001 - as Flask does, whatever it is
+            answer = problems.of(error)
+        if isinstance(answer, Reply) and answer.status == HTTPStatus.OK:
+            body = answer.body.encode()
+            headers = [("Content-Type", answer.content_type), ("Content-Length", str(len(body)))]
+            start_response("200 OK", headers + problems.common_headers())
+            return [body]
+        return problems.end(response_of(answer))(environ, start_response)
+
+    def receive(self, environ: WSGIEnvironment, name: str) -> Reply | Response:
         """The whole way of one webhook. Raises NotFound and StoreUnavailable."""
         instance = self._services.settings.instances.get(name)
         if instance is None and name not in registry.adapter_ids():
             raise NotFound(f"There is no provider {name!r}.")
-        delivery = self._delivery(name, instance)
+        delivery = self._delivery(environ, name, instance)
         if instance is None:
             return self._unconfigured(delivery)
         try:
             handshake = instance.adapter.handshake(delivery, instance.config)
             if handshake is not None:
-                return _answer(handshake)
+                return handshake
             if delivery.method not in instance.adapter.methods:
                 return _wrong_method(instance.adapter.methods)
             _refuse_encoded(delivery)
@@ -81,7 +102,7 @@ class Ingress:
         if not (verified.settled or verified.secret):
             self._limit_unproven(delivery)
         self._keep(instance, delivery, verified)
-        return _answer(instance.adapter.reply)
+        return instance.adapter.reply
 
     def _limit_unproven(self, delivery: Delivery) -> None:
         """What nothing signs may not fill the store. Raises TooManyRequests: it is sent again."""
@@ -95,16 +116,16 @@ class Ingress:
                 retry_after=_RETRY_UNPROVEN,
             )
 
-    def _delivery(self, name: str, instance: Instance | None) -> Delivery:
-        limit = self._services.settings.limit_of(instance)
-        environ, address = request.environ, request.remote_addr or ""
+    def _delivery(self, environ: WSGIEnvironment, name: str, instance: Instance | None) -> Delivery:
+        limit, address = self._services.settings.limit_of(instance), environ.get("REMOTE_ADDR", "")
+        read, told = get_input_stream(environ).read, get_content_length(environ)
         return Delivery(
             provider_id=name,
-            body=self._reader.read(request.stream.read, limit, request.content_length, address),
+            body=self._reader.read(read, limit, told, address),
             headers=_headers(environ),
             received_at=self._services.runtime.clock(),
             method=environ["REQUEST_METHOD"],
-            path=request.path,
+            path=PREFIX + name,
             query=environ.get("QUERY_STRING", ""),
             remote_addr=address,
         )
@@ -209,5 +230,8 @@ def _wrong_method(methods: tuple[str, ...]) -> Response:
     return answer
 
 
-def _answer(reply: Reply) -> Response:
-    return Response(reply.body, status=reply.status, content_type=reply.content_type)
+def response_of(answer: Reply | Response) -> Response:
+    """What Flask sends."""
+    if isinstance(answer, Reply):
+        return Response(answer.body, status=answer.status, content_type=answer.content_type)
+    return answer

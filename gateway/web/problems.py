@@ -5,6 +5,7 @@ import re
 from http import HTTPStatus
 from random import getrandbits
 from typing import Any
+from wsgiref.types import WSGIEnvironment
 
 from flask import Flask, Response, request
 from structlog import get_logger
@@ -45,28 +46,48 @@ def _title(status: int) -> str:
 
 def register(app: Flask) -> None:
     """Makes every error of an app a problem, and every answer carry a request id."""
-    app.before_request(_begin)
-    app.after_request(_end)
-    app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(StoreUnavailable, _unavailable)
-    app.register_error_handler(NotFound, lambda error: problem(404, "not_found", str(error)))
-    app.register_error_handler(Conflict, lambda error: problem(409, "conflict", str(error)))
-    app.register_error_handler(InvalidInput, _invalid)
-    app.register_error_handler(Exception, _unexpected)
+    app.before_request(lambda: begin(request.environ))
+    app.after_request(end)
+    app.register_error_handler(Exception, of)
+    # flask-smorest has one of its own.
+    app.register_error_handler(HTTPException, of)
 
 
-def _begin() -> None:
-    given = request.environ.get("HTTP_X_REQUEST_ID", "")
+def begin(environ: WSGIEnvironment) -> None:
+    """Gives a request its id."""
+    given = environ.get("HTTP_X_REQUEST_ID", "")
     # Nobody must be unable to guess it, so it need not cost a system call.
     REQUEST_ID.set(given if _REQUEST_ID.fullmatch(given) else f"{getrandbits(128):032x}")
 
 
-def _end(response: Response) -> Response:
-    headers = response.headers
-    headers.add("X-Request-Id", REQUEST_ID.get())
-    if "Cache-Control" not in headers:
-        headers.add("Cache-Control", "no-store")
+def end(response: Response) -> Response:
+    """The response with what every one of them has."""
+    for name, value in common_headers():
+        response.headers.setdefault(name, value)
     return response
+
+
+def common_headers() -> list[tuple[str, str]]:
+    """What every response has, unless it says otherwise itself."""
+    return [("X-Request-Id", REQUEST_ID.get()), ("Cache-Control", "no-store")]
+
+
+def of(error: Exception) -> Response:
+    """The answer to an error, whatever it is."""
+    match error:
+        case HTTPException():
+            return _http(error)
+        case StoreUnavailable():
+            return _unavailable(error)
+        case NotFound():
+            return problem(404, "not_found", str(error))
+        case Conflict():
+            return problem(409, "conflict", str(error))
+        case InvalidInput():
+            errors = {error.field: [error.message]}
+            return problem(422, "invalid_input", str(error), errors=errors)
+        case _:
+            return _unexpected(error)
 
 
 def _http(error: HTTPException) -> Response:
@@ -87,10 +108,6 @@ def _unavailable(error: StoreUnavailable) -> Response:
     answer = problem(503, "store_unavailable", str(error))
     answer.headers["Retry-After"] = RETRY_AFTER
     return answer
-
-
-def _invalid(error: InvalidInput) -> Response:
-    return problem(422, "invalid_input", str(error), errors={error.field: [error.message]})
 
 
 def _unexpected(error: Exception) -> Response:

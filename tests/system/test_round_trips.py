@@ -72,6 +72,17 @@ def test_webhook_is_one_round_trip(gateway):
     assert [] == [c for c in others if not c.startswith(tuple(ASIDE))]
 
 
+def test_duplicate_waits_for_no_disk(gateway):
+    made = stripe("evt_1", "payment_intent.processing", "ps_1")
+    gateway.post(made)
+    with gateway.client() as client:
+        before = client.info("persistence")["aof_current_size"]
+        assert [200] * 3 == [gateway.post(made) for _ in range(3)]
+
+        assert before == client.info("persistence")["aof_current_size"]
+        assert [b"3"] == [client.hget(key, "duplicates") for key in client.keys("delivery:*")]
+
+
 def test_poll_of_an_unchanged_session_is_one_round_trip(gateway):
     gateway.create("ps_1")
     tag = gateway.api("GET", "/sessions/ps_1").headers["ETag"]

@@ -12,6 +12,8 @@ end
 -- KEYS delivery, inbox, wake   ARGV id, wake flag's TTL (ms), field, value, ...
 local function append(keys, args)
   if redis.call('EXISTS', keys[1]) == 1 then
+    -- Only a statistic: it is not worth a write to the disk, for which its sender would wait.
+    if redis.set_repl then redis.set_repl(redis.REPL_NONE) end
     redis.call('HINCRBY', keys[1], 'duplicates', 1)
     return {0, 0}
   end
