@@ -12,6 +12,7 @@ from rows import Row, at_least
 from stage import Stage, stage
 
 SESSIONS, DELIVERIES, ROUNDS = 1_000_000, 500_000, 5
+_BACKLOG = 8000
 _KINDS = {
     "gateway": "webhooks acknowledged",
     "duplicates": "duplicates",
@@ -35,7 +36,7 @@ class Measures:
         self._edge.round()
         self._polls.round()
         self._bench.forget_backlog()
-        self._applied.append(self._bench.gateway())
+        self._applied.append(self._bench.gateway(backlog=_BACKLOG))
 
     @property
     def rates(self) -> dict[str, list[float]]:

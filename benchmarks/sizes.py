@@ -29,11 +29,11 @@ def measure() -> Iterator[Row]:
 
 def _store() -> Iterator[Row]:
     with stage() as made:
-        made.start("worker")
         before = made.used_memory()
         with writing(made) as client:
             make_sessions(client, 0, _COUNT)
             make_backlog(client, webhooks(0, _COUNT))
+        made.start("worker")
         made.wait_until_worked_off()
         whole = made.used_memory()
         with made.client() as client:

@@ -5,6 +5,7 @@ made from simulated webhooks by `make dictionary`, so nothing of any person. Wha
 dictionary needs that one for ever: a new one is a new file with a new number.
 """
 
+import threading
 from functools import cache
 from importlib.resources import files
 
@@ -17,11 +18,17 @@ DICTIONARIES = files("gateway.store") / "dictionaries"
 _CURRENT = 1
 # The point at which more effort hardly saves any more bytes.
 _LEVEL = 6
+# Threads must not share a compressor, and to make one takes half as long as to use it.
+_own = threading.local()
 
 
 def pack(*parts: bytes) -> bytes:
     """The parts in one piece; all but the last may not hold a line's end."""
-    return ZstdCompressor(level=_LEVEL, dict_data=_dictionary(_CURRENT)).compress(b"\n".join(parts))
+    compressor: ZstdCompressor | None = getattr(_own, "compressor", None)
+    if compressor is None:
+        dictionary = _dictionary(_CURRENT)
+        compressor = _own.compressor = ZstdCompressor(level=_LEVEL, dict_data=dictionary)
+    return compressor.compress(b"\n".join(parts))
 
 
 def unpack(packed: bytes, parts: int) -> list[bytes]:
@@ -38,7 +45,4 @@ def unpack(packed: bytes, parts: int) -> list[bytes]:
 
 @cache
 def _dictionary(number: int) -> ZstdCompressionDict:
-    # Threads may share it; what compresses with it is made for each use, and that costs little.
-    found = ZstdCompressionDict((DICTIONARIES / str(number)).read_bytes())
-    found.precompute_compress(level=_LEVEL)
-    return found
+    return ZstdCompressionDict((DICTIONARIES / str(number)).read_bytes())

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from redis import Redis
@@ -36,6 +36,18 @@ class Found:
 
     session_id: str
     learn: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """What tells whether a session has changed, and the session itself, not yet read."""
+
+    version: int
+    cart_id: str | None
+    _record: bytes = field(repr=False)
+
+    def read(self) -> PaymentSession:
+        return records.decode(self._record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +87,14 @@ class Sessions:
     def exists(self, session_id: str) -> bool:
         return bool(guarded(self._client.exists, keys.session(session_id)))
 
-    def peek(self, session_id: str) -> tuple[int, str | None]:
-        """The version and the cart: all that an unchanged poll needs. Raises NotFound."""
-        found: Any = guarded(self._client.hmget, keys.session(session_id), ["version", "cart"])
-        version, cart_id = found
+    def glance(self, session_id: str) -> Glimpse:
+        """A session as far as an unchanged poll needs it, in one round trip. Raises NotFound."""
+        where = keys.session(session_id)
+        found: Any = guarded(self._client.hmget, where, ["version", "cart", "record"])
+        version, cart_id, record = found
         if version is None:
             raise NotFound(f"There is no session {session_id}.")
-        return int(version), cart_id.decode() if cart_id else None
+        return Glimpse(int(version), cart_id.decode() if cart_id else None, record)
 
     def get_many(self, session_ids: Sequence[str]) -> list[PaymentSession | None]:
         """Sessions in one round trip; None where there is none."""

@@ -48,7 +48,7 @@ def _answer(
 ) -> PaymentSession:
     runtime = services.runtime
     who = actor(services)
-    runtime.sessions.peek(session_id)
+    runtime.sessions.glance(session_id)
     about = _decision(services, session_id, values["source"], values["event_id"])
     record = act(runtime, session_id, lambda r: answer(r, who, about, values["note"]))
     if about.delivery_id is not None:

@@ -3,9 +3,10 @@
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response, make_response, url_for
+from flask import Request, Response, make_response, url_for
 from flask_smorest import Blueprint
-from marshmallow import RAISE
+from marshmallow import RAISE, Schema
+from webargs.flaskparser import FlaskParser
 
 from gateway.domain import actions
 from gateway.domain.actions import Changes
@@ -21,8 +22,16 @@ from gateway.web.waiting import Waiting
 from jobs.acts import act
 
 
+class _Parser(FlaskParser):
+    """Spares a poll, which has no query, an exception for each parameter that it might have."""
+
+    def load_querystring(self, req: Request, schema: Schema) -> Any:
+        return super().load_querystring(req, schema) if req.query_string else {}
+
+
 def blueprint(services: Services, auth: Authenticator, waiting: Waiting) -> Blueprint:  # noqa: C901 - a row of views
     routes = Blueprint("sessions", __name__, description="PaymentSessions and their histories")
+    routes.ARGUMENTS_PARSER = _Parser()
     runtime = services.runtime
 
     @routes.route("/sessions", methods=["POST"])
@@ -36,21 +45,23 @@ def blueprint(services: Services, auth: Authenticator, waiting: Waiting) -> Blue
 
     @routes.route("/sessions/<session_id>", methods=["GET"])
     @auth.require(Scope.READ)
-    @routes.arguments(schemas.Poll, location="query", unknown=RAISE)
+    # A schema is built only once where it is given as an instance: this is what is polled.
+    @routes.arguments(schemas.Poll(), location="query", unknown=RAISE)
     @routes.response(200, SessionView)
     @routes.alt_response(304, description="Unchanged since the ETag in If-None-Match.")
     def get(options: dict[str, Any], session_id: str) -> Response:
         """Get a session; send `If-None-Match` to poll cheaply, and `wait` to hear of a change."""
-        tag = views.current_etag(runtime, session_id)
+        found = runtime.sessions.glance(session_id)
+        tag = views.glanced_etag(runtime, session_id, found)
         if views.is_known(tag) and options["wait"]:
             look = waiting.wait(session_id, tag, options["wait"])
             if look.tag != tag and not options["expand"]:
                 headers = {"ETag": look.tag, "Content-Type": "application/json"}
                 return Response(look.body, headers=headers)
-            tag = look.tag
+            found, tag = runtime.sessions.glance(session_id), look.tag
         if views.is_known(tag):
             return Response(status=304, headers={"ETag": tag})
-        session = runtime.sessions.get(session_id)
+        session = found.read()
         cart = runtime.carts.snapshot(session_id) if options["expand"] else None
         return _answer(services, session, HTTPStatus.OK, cart)
 
@@ -109,7 +120,7 @@ def blueprint(services: Services, auth: Authenticator, waiting: Waiting) -> Blue
     @routes.response(200, answers.HistoryView)
     def history(session_id: str) -> dict[str, list[Decision]]:
         """Every decision about a session: why it is in its state."""
-        runtime.sessions.peek(session_id)
+        runtime.sessions.glance(session_id)
         return {"decisions": runtime.sessions.history(session_id)}
 
     return routes

@@ -112,7 +112,7 @@ def blueprint(services: Services, auth: Authenticator, waiting: Waiting) -> Blue
     @auth.require(Scope.READ)
     def stream(session_id: str) -> Response:
         """Server-sent events: the session now, and again at each change."""
-        services.runtime.sessions.peek(session_id)
+        services.runtime.sessions.glance(session_id)
         known = f'"{request.headers.get("Last-Event-ID", "")}"'
         answer = Response(waiting.events(session_id, known), content_type="text/event-stream")
         answer.headers["X-Accel-Buffering"] = "no"

@@ -69,7 +69,7 @@ def test_missing_session_is_not_found(sessions):
     with pytest.raises(NotFound, match="ps_9"):
         sessions.get("ps_9")
     with pytest.raises(NotFound):
-        sessions.peek("ps_9")
+        sessions.glance("ps_9")
     assert load_one(sessions, "ps_9") is None
 
 
@@ -85,8 +85,9 @@ def test_peek_tells_version_and_cart(sessions):
     create(sessions, cart_id="cart_1")
     create(sessions, session_id="ps_2")
 
-    assert (1, "cart_1") == sessions.peek("ps_1")
-    assert (1, None) == sessions.peek("ps_2")
+    one, two = sessions.glance("ps_1"), sessions.glance("ps_2")
+    assert (1, "cart_1", sessions.get("ps_1")) == (one.version, one.cart_id, one.read())
+    assert (1, None) == (two.version, two.cart_id)
 
 
 def test_commit_on_an_older_version_is_refused(sessions):
