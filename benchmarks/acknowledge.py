@@ -46,9 +46,9 @@ class Edge:
         self.rates[name].append(outcome.rate)
         self.cpu[name].append((self._stage.cpu(role, "store") - before) / len(made))
 
-    def paced(self, rate: float) -> tuple[Outcome, Outcome]:
+    def paced(self, rate: float, count: int = _PACED) -> tuple[Outcome, Outcome]:
         """The floor and the gateway at the same rate, whatever either could do."""
-        floor, ours = self.fresh(_PACED), self.fresh(_PACED)
+        floor, ours = self.fresh(count), self.fresh(count)
         with Sender(self._stage.floor_port, CONNECTIONS) as sender:
             first = sender.at_rate(
                 [one.request(f"/floor/{one.delivery_id}") for one in floor], rate

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from statistics import median
 
 import per_webhook
 from celery import Celery
@@ -27,6 +28,8 @@ class Bench:
     def __init__(self, stage: Stage, first: int = 0) -> None:
         self._stage = stage
         self._next = first
+        self.cpu: list[float] = []
+        """Seconds of processor time for an event, with the store's and the process's start."""
         self._celery: Celery = per_webhook.celery_app(
             stage.store_url.replace("unix://", "redis+socket://")
         )
@@ -43,10 +46,11 @@ class Bench:
         first = self._sessions(sessions)
         with writing(self._stage) as client:
             make_backlog(client, webhooks(first, sessions, events))
-        names = ["worker", "worker2"][:workers]
+        names, before = ["worker", "worker2"][:workers], self._stage.cpu("store")
         for name in names:
             self._stage.roles[name].start()
         rate = _rate(self._stage.backlog)
+        self.cpu.append((self._stage.cpu(*names, "store") - before) / backlog)
         at_end()
         self._stage.stop(*names)
         self._check(first, sessions, events)
@@ -124,6 +128,8 @@ def measure() -> Iterator[Row]:
         yield at_least(text, found[kind], "RQ", found["rq"], 15)
         yield at_least(text, found[kind], "Celery", found["celery"], 3)
     yield at_least("two worker processes", found["two"], "one", found["one"], 1.6)
+    cost = f"{median(bench.cpu) * 1e6:,.1f} µs"
+    yield Row("processor time of an applied event, with the store's", cost)
     with stage("everysec") as made:
         bench = Bench(made)
         ours, rq, celery = bench.gateway(), bench.rq(), bench.celery()
