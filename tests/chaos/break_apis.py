@@ -9,7 +9,7 @@ import psutil
 from processes import Gateway, eventually, free_port, now
 from provider_api import Api, Mood, serving
 from scene import Row, Scale, Scene, fault, scene
-from traffic import AMOUNT, SETTINGS, payment
+from stream import AMOUNT, SETTINGS, payment
 
 from gateway.config import instance_prefix, load
 from gateway.store.inbox import Inbox

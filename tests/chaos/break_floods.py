@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from scene import Row, Scale, Scene, fault, scene
-from traffic import Post, Webhook
+from stream import Post, Webhook
 
 # Senders of forged webhooks, each as fast as it is answered; a genuine one comes so often.
 _FLOODERS = 4

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import requests
 from processes import Gateway, Role, eventually
 from scene import HERE, Row, Scale, Scene, fault, scene
-from traffic import Webhook
+from stream import Webhook
 
 from gateway.store.inbox import Inbox
 from gateway.store.keys import DeliveryState

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from processes import Gateway, eventually
 from proxy import Proxy
 from scene import Row, Scale, Scene, fault, scene
-from traffic import SETTINGS
+from stream import SETTINGS
 
 
 def _killed(scale: Scale, role: str) -> Row:

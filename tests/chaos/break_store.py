@@ -11,7 +11,7 @@ import requests
 from processes import Gateway, eventually
 from proxy import Proxy
 from scene import Row, Scale, Scene, fault, scene
-from traffic import SETTINGS
+from stream import SETTINGS
 
 from gateway.store.health import MEMORY_HEADROOM
 

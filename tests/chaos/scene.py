@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from processes import Gateway, eventually
-from traffic import SETTINGS, Traffic
+from stream import SETTINGS, Traffic
 
 HERE = Path(__file__).parent
 
