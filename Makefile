@@ -23,11 +23,10 @@ $(SDK_VENV)/.installed: requirements-dev.lock requirements-sdk.lock
 		-r requirements-dev.lock -r requirements-sdk.lock
 	touch $@
 
-# Celery is only there to be measured, so it has no place in the other install.
-$(BENCH_VENV)/.installed: requirements-dev.lock requirements-bench.lock
+# As in production but for Celery and psutil: what the tools bring along would count as memory.
+$(BENCH_VENV)/.installed: requirements-bench.lock
 	$(PYTHON) -m venv $(BENCH_VENV)
-	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-		-r requirements-dev.lock -r requirements-bench.lock
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 

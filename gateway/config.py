@@ -26,6 +26,8 @@ from providers.registry import Instance
 PREFIX = "GATEWAY_"
 # What the command line's clients read: no setting of the gateway, and no mistake either.
 _CLIENT = frozenset({"URL", "TOKEN"})
+METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
+"""The Prometheus client's own variable: it reads it when it is imported."""
 MIN_BODY, MAX_BODY = 1024, 2**24
 _STORE_SCHEMES = ("redis://", "rediss://", "unix://")
 
@@ -58,6 +60,7 @@ class Settings:
     body_days: int = 35
     body_keys: tuple[str, ...] = field(default=(), repr=False)
     log_format: LogFormat = LogFormat.JSON
+    metrics_dir: str | None = None
     instances: Mapping[str, Instance] = field(default_factory=dict)
 
     def limit_of(self, instance: Instance | None) -> int:
@@ -144,6 +147,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         body_days=own["BODY_DAYS"],
         body_keys=_keys_of(own["BODY_KEYS"]),
         log_format=own["LOG_FORMAT"],
+        metrics_dir=environ.get(METRICS_DIR),
         instances=instances,
     )
 

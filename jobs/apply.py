@@ -12,6 +12,7 @@ from pathlib import Path
 
 from structlog import get_logger
 
+from gateway import metrics
 from gateway.domain.errors import GatewayError
 from gateway.domain.events import PaymentEvent
 from gateway.domain.history import Decision, decision_key
@@ -163,6 +164,7 @@ def _decide_and_commit(
         for (session_id, _, draft), written in zip(drafts, done, strict=True):
             if written:
                 decided |= draft
+                _measure(draft.values())
                 del open_[session_id]
     return decided, {one.stored.id for told in open_.values() for one in told}
 
@@ -185,6 +187,18 @@ def _decide(
             known.add(one.decision_key)
             written.append(decision)
     return Commit(found.record, stamped(found.record, record, now), tuple(written)), draft
+
+
+def _measure(decisions: Iterable[Decision]) -> None:
+    for one in decisions:
+        metrics.DECISIONS.labels(one.source, one.outcome.value).inc()
+        if one.before is not one.after:
+            metrics.TRANSITIONS.labels(one.before.value, one.after.value).inc()
+        # A replay tells nothing about how fast the gateway is.
+        if one.outcome is not Outcome.REPEATED:
+            lag = one.received_at - one.occurred_at
+            metrics.RECEIVED_LAG.labels(one.source).observe(max(0.0, lag.total_seconds()))
+            metrics.APPLIED_LAG.observe((one.decided_at - one.received_at).total_seconds())
 
 
 def _decision(one: Told, verdict: Verdict, now: datetime) -> Decision:

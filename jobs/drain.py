@@ -6,6 +6,7 @@ it *before* its last look: an arrival either was seen by that look, or wakes the
 
 import math
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +14,7 @@ from itertools import groupby
 
 from structlog import get_logger
 
+from gateway import metrics
 from gateway.domain.errors import Cause, Rejected, StoreRefused, StoreUnavailable
 from gateway.domain.events import PaymentEvent
 from gateway.store.deliveries import Entry, StoredDelivery
@@ -141,6 +143,7 @@ class Drain:
 
     def _failed(self, delivery_id: str, why: str) -> None:
         """It stays in the inbox and is taken over later, up to MAX_TRIES times."""
+        metrics.RETRIES.labels("apply").inc()
         self._runtime.inbox.note_failure(delivery_id, why)
 
     def _apply_batch(self, entries: Sequence[Entry]) -> None:
@@ -186,7 +189,11 @@ class Drain:
         self._runtime.inbox.finish(self._shard, finished)
         matched = [(s.delivery.provider_id, s.secret) for _, s, _ in done if s and s.secret]
         self._runtime.secret_uses.count(matched, now)
+        for (provider, secret), times in Counter(matched).items():
+            metrics.MATCHED.labels(provider, secret).inc(times)
         for entry, stored, result in done:
+            provider = stored.delivery.provider_id if stored else ""
+            metrics.DELIVERIES.labels(provider, result.state.value).inc()
             log.info(
                 "delivery_finished",
                 delivery=entry.delivery_id,

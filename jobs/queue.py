@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue, Retry
+from rq import Queue, Retry, Worker
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 from structlog import get_logger
@@ -70,6 +70,14 @@ class JobQueue:
             return self._queue.count == 0
         except (RedisError, OSError):
             return True
+
+    def depths(self) -> dict[str, tuple[int, int]]:
+        """The jobs that wait in each queue, and the workers that listen to it; empty: who knows."""
+        queues = (self._queue, self._slow)
+        try:
+            return {queue.name: (queue.count, Worker.count(queue=queue)) for queue in queues}
+        except (RedisError, OSError):
+            return {}
 
     def _enqueue(
         self,

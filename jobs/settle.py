@@ -7,6 +7,7 @@ import requests
 from rq import get_current_job
 from structlog import get_logger
 
+from gateway import metrics
 from gateway.domain.errors import Rejected, StoreUnavailable
 from gateway.domain.events import PaymentEvent
 from gateway.store.deliveries import Entry, StoredDelivery
@@ -33,6 +34,7 @@ def settle(delivery_id: str) -> None:
     except Exception as error:
         job = get_current_job()
         if job is not None and job.retries_left:
+            metrics.RETRIES.labels("settle").inc()
             raise
         work.give_up(str(error) if isinstance(error, TryLater) else place(error))
 
@@ -99,4 +101,6 @@ class Settlement:
         now = self._runtime.clock()
         finished = [result.ended(entry, now, stored)]
         self._runtime.inbox.finish(shard_of(self._id), finished, leaves=DeliveryState.UNSETTLED)
+        provider = stored.delivery.provider_id if stored else ""
+        metrics.DELIVERIES.labels(provider, result.state.value).inc()
         log.info("delivery_settled", delivery=self._id, state=result.state, notes=result.notes)

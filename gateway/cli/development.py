@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +17,7 @@ import click
 from gateway.cli.stand_in import PORT
 from gateway.cli.token import new_secret
 from gateway.client import is_ready
-from gateway.config import PREFIX, LogFormat, instance_prefix, load
+from gateway.config import METRICS_DIR, PREFIX, LogFormat, instance_prefix, load
 from gateway.domain.errors import InvalidInput
 from gateway.embedded import EmbeddedValkey
 from gateway.store.connection import worker_client
@@ -71,7 +72,7 @@ def running(plan: Plan, say: Callable[[str], None], stop: Stop) -> Iterator[Gate
     """Runs a gateway, from the moment that it is ready. Raises GatewayError."""
     with ExitStack() as stack:
         plan.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        environment = dict(plan.environment)
+        environment = dict(plan.environment) | {METRICS_DIR: str(_emptied(plan.data / "metrics"))}
         logs = plan.data / "logs" if plan.log_files else None
         if not _STORE.isdisjoint(environment):
             supervisor = stack.enter_context(Supervisor(logs, say, stop))
@@ -163,6 +164,13 @@ def require_free(port: int) -> None:
         raise click.ClickException(
             f"Port {port} cannot be used ({error.strerror}); choose another one with --port."
         ) from None
+
+
+def _emptied(folder: Path) -> Path:
+    """What processes of an earlier start have counted must not be added to."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder.resolve()
 
 
 def _roles(plan: Plan, environment: Mapping[str, str]) -> list[Role]:

@@ -30,7 +30,7 @@ from gateway.store.deliveries import (
 )
 from gateway.store.keys import DeliveryState
 from gateway.store.sealing import Seal
-from gateway.store.times import to_micros
+from gateway.store.times import from_micros, to_micros
 
 NO_SEAL = Seal()
 GROUP = "drains"
@@ -161,6 +161,11 @@ class Inbox:
     def backlog(self, shard: int) -> int:
         """How many entries of a shard are not finished."""
         return int(guarded(self._client.xlen, keys.inbox(shard)))
+
+    def oldest_at(self, shard: int) -> datetime | None:
+        """When the longest waiting entry of a shard came; None: there is none."""
+        found: Any = guarded(self._client.xrange, keys.inbox(shard), count=1)
+        return from_micros(int(_text(found[0][0]).partition("-")[0]) * 1000) if found else None
 
     def listed(self, state: DeliveryState, count: int) -> list[str]:
         """Ids of the latest deliveries in a state, newest first."""

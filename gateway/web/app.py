@@ -65,6 +65,7 @@ def create_app(services: Services) -> Flask:
     if Face.API in services.settings.faces:
         auth = Authenticator(services)
         room = waiting.Waiting(services)
+        app.register_blueprint(operations.metrics_blueprint(services, auth))
         app.register_blueprint(waiting.blueprint(services, auth, room))
         api = Api(app)
         api.register_blueprint(sessions.blueprint(services, auth, room))

@@ -20,6 +20,7 @@ from structlog import get_logger
 from werkzeug.exceptions import TooManyRequests
 from werkzeug.wsgi import get_content_length, get_input_stream
 
+from gateway import metrics
 from gateway.domain.errors import Cause, NotFound, Rejected, StoreUnavailable
 from gateway.domain.events import Delivery
 from gateway.web import problems
@@ -69,11 +70,13 @@ class Ingress:
 
         That costs more than the webhook itself: see docs/performance.md.
         """
+        began = time.perf_counter()
         problems.begin(environ)
         try:
             answer = self.receive(environ, environ["PATH_INFO"].removeprefix(PREFIX))
         except Exception as error:  # noqa: BLE001 - as Flask does, whatever it is
             answer = problems.of(error)
+        metrics.ACKNOWLEDGEMENT.observe(time.perf_counter() - began)
         if isinstance(answer, Reply) and answer.status == HTTPStatus.OK:
             body = answer.body.encode()
             headers = [("Content-Type", answer.content_type), ("Content-Length", str(len(body)))]
@@ -92,6 +95,7 @@ class Ingress:
         try:
             handshake = instance.adapter.handshake(delivery, instance.config)
             if handshake is not None:
+                _count(name, "handshake")
                 return handshake
             if delivery.method not in instance.adapter.methods:
                 return _wrong_method(instance.adapter.methods)
@@ -101,7 +105,7 @@ class Ingress:
             return self._refuse(delivery, error, instance.adapter.refusal_status, instance)
         if not (verified.settled or verified.secret):
             self._limit_unproven(delivery)
-        self._keep(instance, delivery, verified)
+        _count(name, "kept" if self._keep(instance, delivery, verified) else "duplicate")
         return instance.adapter.reply
 
     def _limit_unproven(self, delivery: Delivery) -> None:
@@ -111,6 +115,7 @@ class Ingress:
             self._services.unsettled() > MOST_UNSETTLED
         ):
             log.warning("unproven_turned_away", provider=name)
+            _count(name, "turned_away")
             raise TooManyRequests(
                 "Too many notifications that have to be asked back; send it again later.",
                 retry_after=_RETRY_UNPROVEN,
@@ -130,17 +135,22 @@ class Ingress:
             remote_addr=address,
         )
 
-    def _keep(self, instance: Instance, delivery: Delivery, verified: Verified) -> None:
-        """Makes the delivery durable and wakes a drain. Raises StoreUnavailable."""
+    def _keep(self, instance: Instance, delivery: Delivery, verified: Verified) -> bool:
+        """Makes the delivery durable; whether it is a new one. Raises StoreUnavailable."""
         key = instance.adapter.key(delivery, instance.config)
-        keep(
-            self._services,
-            redacted(delivery, instance),
-            # Without a key the same bytes may mean something new: every delivery is its own.
-            uuid4().bytes if key is None else key,
-            secret=verified.secret,
-            settled=verified.settled,
-        )
+        try:
+            appended = keep(
+                self._services,
+                redacted(delivery, instance),
+                # Without a key the same bytes may mean something new: every delivery is its own.
+                uuid4().bytes if key is None else key,
+                secret=verified.secret,
+                settled=verified.settled,
+            )
+        except StoreUnavailable:
+            _count(delivery.provider_id, "unavailable")
+            raise
+        return appended.new
 
     def _unconfigured(self, delivery: Delivery) -> Response:
         detail = "this provider has no secret configured, so nothing of it can be verified"
@@ -154,6 +164,8 @@ class Ingress:
         status: int,
         instance: Instance | None = None,
     ) -> Response:
+        _count(delivery.provider_id, "refused")
+        metrics.REFUSALS.labels(delivery.provider_id, error.cause.value).inc()
         self._journal(delivery, error, instance)
         return problem(status, error.cause.value, str(error), cause=error.cause.value)
 
@@ -177,6 +189,10 @@ class Ingress:
         except StoreUnavailable as unavailable:
             # It stays refused: the journal is for people, and nothing was promised.
             log.warning("journal_unavailable", detail=str(unavailable))
+
+
+def _count(name: str, outcome: str) -> None:
+    metrics.WEBHOOKS.labels(name, outcome).inc()
 
 
 def _headers(environ: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -8,6 +8,7 @@ from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema
 from webargs.flaskparser import FlaskParser
 
+from gateway import metrics
 from gateway.domain import actions
 from gateway.domain.actions import Changes
 from gateway.domain.history import Decision
@@ -56,11 +57,14 @@ def blueprint(services: Services, auth: Authenticator, waiting: Waiting) -> Blue
         if views.is_known(tag) and options["wait"]:
             look = waiting.wait(session_id, tag, options["wait"])
             if look.tag != tag and not options["expand"]:
+                metrics.POLLS.labels("told").inc()
                 headers = {"ETag": look.tag, "Content-Type": "application/json"}
                 return Response(look.body, headers=headers)
             found, tag = runtime.sessions.glance(session_id), look.tag
         if views.is_known(tag):
+            metrics.POLLS.labels("unchanged").inc()
             return Response(status=304, headers={"ETag": tag})
+        metrics.POLLS.labels("changed").inc()
         session = found.read()
         cart = runtime.carts.snapshot(session_id) if options["expand"] else None
         return _answer(services, session, HTTPStatus.OK, cart)
