@@ -68,6 +68,19 @@ def settings(config: type[Any]) -> dict[str, tuple[str, bool]]:
     }
 
 
+def secret_labels(config: Any) -> list[str]:
+    """The labels of all secrets in a configuration, in the order of its settings."""
+    if isinstance(config, Secret):
+        return [config.label]
+    if isinstance(config, tuple):
+        parts = list(config)
+    elif dataclasses.is_dataclass(config):
+        parts = [getattr(config, item.name) for item in dataclasses.fields(config)]
+    else:
+        return []
+    return [label for part in parts for label in secret_labels(part)]
+
+
 def _has_default(item: "dataclasses.Field[Any]") -> bool:
     missing = dataclasses.MISSING
     return item.default is not missing or item.default_factory is not missing

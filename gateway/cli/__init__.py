@@ -15,10 +15,14 @@ _COMMANDS = {
     "dead": "gateway.cli.dead",
     "deliveries": "gateway.cli.deliveries",
     "demo": "gateway.cli.demo",
+    "doctor": "gateway.cli.doctor",
+    "export": "gateway.cli.export",
+    "providers": "gateway.cli.providers",
     "rejections": "gateway.cli.rejections",
     "run": "gateway.cli.run",
     "sessions": "gateway.cli.sessions",
     "simulate": "gateway.cli.simulate",
+    "tail": "gateway.cli.tail",
     "token": "gateway.cli.token",
 }
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from gateway.client import Session
 from gateway.domain.history import Decision
 from gateway.domain.money import major_units
-from gateway.domain.sessions import Outcome
+from gateway.domain.sessions import Outcome, PaymentSession
 
 _WHY_NOTHING = {
     Outcome.OUTRANKED: "nothing: what it says is outranked, the session stays {after}",
@@ -21,7 +21,7 @@ _HEAD = ("arrived", "happened", "from", "event", "what it did")
 _CREATED = "session.created"
 
 
-def timeline(session: Session, history: Sequence[Decision]) -> Iterator[str]:
+def timeline(session: Session | PaymentSession, history: Sequence[Decision]) -> Iterator[str]:
     """The lines of the table; times are UTC."""
     money = _money(session.amount, session.currency_code)
     at = session.payment_authorized_at

@@ -1,67 +1,10 @@
-import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
-import builders
 import pytest
-from click.testing import CliRunner
+from on_call import delivery, drain, keep
 
-from gateway.cli import main
-from gateway.config import load
 from gateway.domain.errors import Cause, Rejected
-from gateway.domain.history import session_created
-from gateway.store.connection import worker_client
 from gateway.store.journal import Journal
-from jobs import runtime as jobs_runtime
-from jobs.drain import Drain
-from providers import simulator
-from providers.simulator import SimulatedPayment
-
-SECRET = "whsec_development_not_a_secret"
-
-
-@pytest.fixture
-def environment(valkey_url):
-    return {"GATEWAY_STORE_URL": valkey_url, "GATEWAY_STRIPE_WEBHOOK_SECRETS": SECRET}
-
-
-@pytest.fixture
-def runtime(environment, valkey):
-    client = worker_client(environment["GATEWAY_STORE_URL"])
-    made = jobs_runtime.connect(load(environment), client)
-    made.inbox.open()
-    record = builders.record("ps_1", provider_id="stripe", amount=4250)
-    made.sessions.create(record, session_created(record.session, "api:test"))
-    yield made
-    client.close()
-
-
-@pytest.fixture
-def gateway(environment):
-    """Runs a command; what it printed, as lines or as JSON."""
-
-    def run(*words, code=0, **settings):
-        done = CliRunner().invoke(main, words, env=environment | settings)
-        assert code == done.exit_code, done.output
-        lines = done.stdout.splitlines()
-        return [json.loads(line) for line in lines] if "--json" in words else lines
-
-    return run
-
-
-def delivery(runtime):
-    told = SimulatedPayment(session_id="ps_1", external_id="pi_1", amount=4250, currency="EUR")
-    instance = runtime.instances["stripe"]
-    return simulator.simulate(instance, "authorized", told, event_id="evt_1", at=datetime.now(UTC))
-
-
-def keep(runtime):
-    appended = runtime.inbox.append(delivery(runtime), b"k", secret="s", settled=True)
-    return appended.delivery_id
-
-
-def drain(runtime):
-    Drain(runtime, 0).run(linger=timedelta(0))
 
 
 def test_dead_letters_are_listed_and_requeued(gateway, runtime):
