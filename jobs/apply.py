@@ -20,6 +20,7 @@ from gateway.domain.sessions import Outcome, Verdict, apply, stamped
 from gateway.store.deliveries import Entry, Finished, StoredDelivery
 from gateway.store.keys import DeliveryState
 from gateway.store.sessions import Commit, Loaded, Lookup
+from gateway.store.tallies import Worked
 from jobs.parking import release
 from jobs.runtime import Runtime
 
@@ -52,9 +53,20 @@ class Result:
     state: DeliveryState
     notes: tuple[str, ...]
     waits: tuple[Lookup, ...] = ()
+    happened: datetime | None = None
+    """When the first of its events happened, as the provider says."""
 
     def ended(self, entry: Entry, at: datetime, stored: StoredDelivery | None) -> Finished:
         return Finished(entry, self.state, at, self.notes, self.waits, stored)
+
+    def worked(self, stored: StoredDelivery, at: datetime) -> Worked:
+        """How it is counted."""
+        delivery = stored.delivery
+        lag = delivery.received_at - self.happened if self.happened else None
+        first = stored.finished_at is None
+        return Worked(
+            delivery.provider_id, self.state.value, delivery.received_at, at, lag, first=first
+        )
 
 
 def apply_events(
@@ -228,6 +240,7 @@ def _result(
     decisions: Mapping[_Key, Decision],
 ) -> Result:
     notes, waits, needs_person = [], [], False
+    happened = min((e.occurred_at for e in events if e.concerns_payment), default=None)
     for event in events:
         key = (stored.id, event.event_id)
         decision = decisions.get(key)
@@ -241,9 +254,10 @@ def _result(
             needs_person |= verdict.needs_person
             notes.append(f"{event.type}: {decision.outcome} to {found[key].session_id}")
     if waits:
-        return Result(DeliveryState.PARKED, tuple(notes), tuple(waits))
+        return Result(DeliveryState.PARKED, tuple(notes), tuple(waits), happened)
     state = DeliveryState.QUARANTINED if needs_person else DeliveryState.APPLIED
-    return Result(state, tuple(notes) or ("nothing in it concerns a payment",))
+    notes = notes or ["nothing in it concerns a payment"]
+    return Result(state, tuple(notes), happened=happened)
 
 
 def place(error: Exception) -> str:

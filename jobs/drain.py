@@ -125,7 +125,7 @@ class Drain:
         # Who died had no time to say why.
         why = (stored and stored.failure) or "the worker died of it"
         notes = (f"given up after {tries} tries: {why}; mend that, then requeue it",)
-        self._finish([(entry, None, Result(DeliveryState.DEAD, notes))])
+        self._finish([(entry, stored, Result(DeliveryState.DEAD, notes))])
 
     def _apply(self, entries: Sequence[Entry]) -> None:
         """Applies a batch; if that fails, each alone, so that one bad delivery harms no other."""
@@ -189,6 +189,7 @@ class Drain:
         self._runtime.inbox.finish(self._shard, finished)
         matched = [(s.delivery.provider_id, s.secret) for _, s, _ in done if s and s.secret]
         self._runtime.secret_uses.count(matched, now)
+        self._runtime.tallies.count([result.worked(s, now) for _, s, result in done if s])
         for (provider, secret), times in Counter(matched).items():
             metrics.MATCHED.labels(provider, secret).inc(times)
         for entry, stored, result in done:

@@ -7,6 +7,7 @@ history has already is not applied again, so replaying everything changes nothin
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 from gateway.domain.actions import Actor
 from gateway.domain.errors import Rejected
@@ -22,28 +23,37 @@ from providers.registry import Instance
 
 _PAGE = 200
 # Of the deliveries that are looked through for one page: filters that fit few must end, too.
-_MOST_LOOKED_AT = 20_000
+_MOST_LOOKED_AT = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Which deliveries: all that fit every filter that is given.
 
-    `since` is when they got there; `cause` is a text in what is noted of them.
+    `state` None: any but `received`. `since` and `until` are when they got there; `cause` is a
+    text in what is noted of them, `type` that of one of their events.
     """
 
-    state: DeliveryState
+    state: DeliveryState | None
     provider_id: str | None = None
     session_id: str | None = None
     cause: str | None = None
     since: datetime | None = None
+    until: datetime | None = None
+    type: str | None = None
+
+    @property
+    def states(self) -> tuple[DeliveryState, ...]:
+        """Those whose lists are looked through."""
+        listed = tuple(s for s in DeliveryState if s is not DeliveryState.RECEIVED)
+        return listed if self.state is None else (self.state,)
 
     def fits(self, stored: StoredDelivery) -> bool:
         notes = " ".join(stored.notes)
         return (
             self.provider_id in (None, stored.delivery.provider_id)
             and (self.cause is None or self.cause in notes)
-            and (self.session_id is None or f"to {self.session_id}" in notes)
+            and (self.type is None or any(n.startswith(f"{self.type}:") for n in stored.notes))
         )
 
 
@@ -77,10 +87,13 @@ class Preview:
 
 
 def find(runtime: Runtime, wanted: Selection, count: int, after: Spot | None = None) -> Found:
-    """The next deliveries of a selection, `count` at most."""
+    """The next deliveries of a selection, `count` at most; fewer if it has looked for long."""
+    if wanted.session_id is not None:
+        return _of_session(runtime, wanted, wanted.session_id, count)
     found: list[StoredDelivery] = []
+    after = after or (Spot.before(wanted.until) if wanted.until else None)
     for _ in range(_MOST_LOOKED_AT // _PAGE):
-        spots = runtime.inbox.page(wanted.state, after, wanted.since, _PAGE)
+        spots = _spots(runtime, wanted, after)
         loaded = runtime.inbox.load([spot.delivery_id for spot in spots])
         for spot, stored in zip(spots, loaded, strict=True):
             after = spot
@@ -91,6 +104,31 @@ def find(runtime: Runtime, wanted: Selection, count: int, after: Spot | None = N
         if len(spots) < _PAGE:
             return Found(tuple(found), None)
     return Found(tuple(found), after)
+
+
+def _of_session(runtime: Runtime, wanted: Selection, session_id: str, count: int) -> Found:
+    """What had an effect on a session stands in its history: nothing else is looked through."""
+    told = (one.delivery_id for one in runtime.sessions.history(session_id) if one.delivery_id)
+    loaded = runtime.inbox.load(list(dict.fromkeys(told)))
+    fitting = [s for s in loaded if s and s.state in wanted.states and wanted.fits(s)]
+    newest = sorted(fitting, key=_there_since, reverse=True)
+    chosen = [s for s in newest if _is_between(_there_since(s), wanted)]
+    return Found(tuple(chosen[:count]), None)
+
+
+def _there_since(stored: StoredDelivery) -> datetime:
+    return stored.finished_at or stored.delivery.received_at
+
+
+def _is_between(at: datetime, wanted: Selection) -> bool:
+    return (wanted.since is None or at >= wanted.since) and (
+        wanted.until is None or at < wanted.until
+    )
+
+
+def _spots(runtime: Runtime, wanted: Selection, after: Spot | None) -> list[Spot]:
+    found = (runtime.inbox.page(state, after, wanted.since, _PAGE) for state in wanted.states)
+    return sorted(chain.from_iterable(found), reverse=True)[:_PAGE]
 
 
 def find_all(runtime: Runtime, wanted: Selection) -> Iterator[StoredDelivery]:

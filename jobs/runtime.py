@@ -19,6 +19,7 @@ from gateway.store.provider_apis import ProviderApis
 from gateway.store.sealing import Seal
 from gateway.store.secret_use import SecretUses
 from gateway.store.sessions import Sessions
+from gateway.store.tallies import Tallies
 from jobs.queue import JobQueue
 from providers.registry import Instance
 
@@ -38,6 +39,7 @@ class Runtime:
     listings: Listings
     provider_apis: ProviderApis
     secret_uses: SecretUses
+    tallies: Tallies
     queue: JobQueue
     instances: Mapping[str, Instance]
     clock: Callable[[], datetime]
@@ -72,6 +74,7 @@ def make(settings: Settings, client: Redis, queue: Redis, clock: Callable[[], da
         listings=Listings(client),
         provider_apis=ProviderApis(client),
         secret_uses=SecretUses(client),
+        tallies=Tallies(client),
         queue=JobQueue(queue),
         instances=settings.instances,
         clock=clock,

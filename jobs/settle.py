@@ -74,7 +74,8 @@ class Settlement:
 
     def give_up(self, reason: str) -> None:
         """Makes the delivery a dead letter."""
-        self._finish(Result(DeliveryState.DEAD, (reason,)), None)
+        stored = self._runtime.inbox.load([self._id])[0]
+        self._finish(Result(DeliveryState.DEAD, (reason,)), stored)
 
     def _put_off(self, seconds: float) -> None:
         """Leaves the delivery to the sweep, which settles it once the API has rested.
@@ -101,6 +102,8 @@ class Settlement:
         now = self._runtime.clock()
         finished = [result.ended(entry, now, stored)]
         self._runtime.inbox.finish(shard_of(self._id), finished, leaves=DeliveryState.UNSETTLED)
+        if stored is not None:
+            self._runtime.tallies.count([result.worked(stored, now)])
         provider = stored.delivery.provider_id if stored else ""
         metrics.DELIVERIES.labels(provider, result.state.value).inc()
         log.info("delivery_settled", delivery=self._id, state=result.state, notes=result.notes)

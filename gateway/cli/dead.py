@@ -1,5 +1,6 @@
 """`gateway dead`: deliveries that could not be worked on, with their cause."""
 
+from itertools import islice
 from typing import Any
 
 import click
@@ -22,7 +23,8 @@ def command() -> None:
 def list_(limit: int, *, as_json: bool, **chosen: Any) -> None:
     """List dead letters with their cause, newest first."""
     with operating.runtime() as runtime:
-        for stored in replaying.find(runtime, selection("dead", **chosen), limit).deliveries:
+        found = replaying.find_all(runtime, selection("dead", **chosen))
+        for stored in islice(found, limit):
             say(as_json, delivery_line(stored), **delivery_facts(stored))
 
 

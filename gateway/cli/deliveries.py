@@ -1,7 +1,7 @@
 """`gateway deliveries`: what came, what became of it, and having it worked on again."""
 
 from collections.abc import Callable
-from datetime import datetime
+from itertools import islice
 from typing import Any, TypeVar
 
 import click
@@ -21,8 +21,10 @@ _STATES = [state.value for state in DeliveryState if state is not DeliveryState.
 def filters(command: F) -> F:
     """The options that choose deliveries."""
     for option in (
+        click.option("--until", callback=operating.time, help="That got there before this time."),
         click.option("--since", callback=operating.time, help="That got there since this time."),
         click.option("--cause", help="With this text in their notes."),
+        click.option("--type", help="With an event of this type of the provider."),
         click.option("--session", "session_id", help="That had an effect on this session."),
         click.option("--provider", "provider_id", help="Of this provider instance."),
     ):
@@ -31,9 +33,7 @@ def filters(command: F) -> F:
 
 
 def selection(state: str, **chosen: Any) -> Selection:
-    since: datetime | None = chosen["since"]
-    names = ("provider_id", "session_id", "cause")
-    return Selection(DeliveryState(state), since=since, **{name: chosen[name] for name in names})
+    return Selection(DeliveryState(state), **chosen)
 
 
 @click.group(name="deliveries")
@@ -49,7 +49,8 @@ def command() -> None:
 def list_(state: str, limit: int, *, as_json: bool, **chosen: Any) -> None:
     """List deliveries of a state, those first that got there last."""
     with operating.runtime() as runtime:
-        for stored in replaying.find(runtime, selection(state, **chosen), limit).deliveries:
+        found = replaying.find_all(runtime, selection(state, **chosen))
+        for stored in islice(found, limit):
             say(as_json, delivery_line(stored), **delivery_facts(stored))
 
 

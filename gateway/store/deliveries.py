@@ -66,6 +66,11 @@ class Spot:
         return f"{self.millis}-{self.delivery_id}"
 
     @classmethod
+    def before(cls, moment: datetime) -> "Spot":
+        """The place that all are after that got there before a moment."""
+        return cls(to_micros(moment) // 1000, "")
+
+    @classmethod
     def of(cls, cursor: str) -> "Spot":
         """Raises InvalidInput if it is no cursor of ours."""
         millis, _, delivery_id = cursor.partition("-")

@@ -116,6 +116,18 @@ def secret_use(provider_id: str) -> str:
     return f"secrets:{{{provider_id}}}"
 
 
+def tally(provider_id: str, hour: str) -> str:
+    return f"tally:{{{provider_id}}}:{hour}"
+
+
+def last_received(provider_id: str) -> str:
+    return f"tally:{{{provider_id}}}:last"
+
+
+def login(digest: str) -> str:
+    return f"login:{{{digest}}}"
+
+
 def api_rest(provider_id: str) -> str:
     return f"api:{{{provider_id}}}:rest"
 
