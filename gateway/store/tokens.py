@@ -64,14 +64,14 @@ class Tokens:
     def find(self, secret: str) -> Token | None:
         """The token of a secret, if there is one; it may be expired."""
         digest = digest_of(secret)
-        token = self._get(digest)
+        token = self.of_digest(digest)
         # The look-up is by digest; comparing once more keeps the check constant in time.
         same = token is not None and hmac.compare_digest(token.digest, digest)
         return token if same else None
 
     def all(self) -> list[Token]:
         digests: Any = guarded(self._client.smembers, keys.TOKENS)
-        found = [self._get(digest.decode()) for digest in digests]
+        found = [self.of_digest(digest.decode()) for digest in digests]
         return sorted((t for t in found if t is not None), key=lambda t: (t.name, t.created_at))
 
     def revoke(self, name: str) -> int:
@@ -82,7 +82,8 @@ class Tokens:
             guarded(self._client.srem, keys.TOKENS, token.digest)
         return len(doomed)
 
-    def _get(self, digest: str) -> Token | None:
+    def of_digest(self, digest: str) -> Token | None:
+        """The token that has this digest, if there is one; it may be expired."""
         raw: Any = guarded(self._client.hgetall, keys.token(digest))
         if not raw:
             return None

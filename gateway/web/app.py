@@ -11,6 +11,7 @@ from gateway import __version__
 from gateway.config import Face
 from gateway.web import (
     collections,
+    console,
     deliveries,
     ingress,
     listings,
@@ -67,6 +68,7 @@ def create_app(services: Services) -> Flask:
         room = waiting.Waiting(services)
         app.register_blueprint(operations.metrics_blueprint(services, auth))
         app.register_blueprint(waiting.blueprint(services, auth, room))
+        app.register_blueprint(console.blueprint(services))
         api = Api(app)
         api.register_blueprint(sessions.blueprint(services, auth, room))
         for floor in (listings, payments, collections, quarantine, manual, deliveries):

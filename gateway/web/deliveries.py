@@ -41,7 +41,7 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
     @routes.response(200, answers.DeliveryDetail)
     def show(delivery_id: str) -> dict[str, Any]:
         """One delivery, whole, with what today's adapter reads in it and would do with it."""
-        stored = _stored(services, delivery_id)
+        stored = stored_delivery(services, delivery_id)
         return _whole(stored, replaying.preview(runtime, stored))
 
     @routes.route("/deliveries/<delivery_id>/replay", methods=["POST"])
@@ -49,7 +49,7 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
     @routes.response(202, answers.Replayed)
     def replay_one(delivery_id: str) -> dict[str, Any]:
         """Have a delivery worked on again; what its sessions know already changes nothing."""
-        stored = _stored(services, delivery_id)
+        stored = stored_delivery(services, delivery_id)
         return {"replayed": replaying.replay(runtime, [stored.id], actor(services)), "more": False}
 
     @routes.route("/deliveries/replay", methods=["POST"])
@@ -104,10 +104,13 @@ def _selection(wanted: dict[str, Any]) -> Selection:
         session_id=wanted.get("session_id"),
         cause=wanted.get("cause"),
         since=wanted.get("since"),
+        until=wanted.get("until"),
+        type=wanted.get("type"),
     )
 
 
-def _stored(services: Services, delivery_id: str) -> StoredDelivery:
+def stored_delivery(services: Services, delivery_id: str) -> StoredDelivery:
+    """A delivery that is kept. Raises InvalidInput and NotFound."""
     try:
         stored = services.runtime.inbox.load([delivery_id])[0]
     except ValueError:

@@ -183,9 +183,10 @@ class Ingress:
         )
         others = self._services.settings.instances.values()
         found = diagnose(delivery, error.cause, instance, others) if instance else None
-        journal = self._services.runtime.journal
+        journal, tallies = self._services.runtime.journal, self._services.runtime.tallies
         try:
             journal.record(redacted(delivery, instance), error, found, passed_over)
+            tallies.count_refused(name, delivery.received_at, passed_over + 1)
         except StoreUnavailable as unavailable:
             # It stays refused: the journal is for people, and nothing was promised.
             log.warning("journal_unavailable", detail=str(unavailable))

@@ -1,6 +1,7 @@
 """Quarantine: an operator answers for claims of too little money, or of another currency."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from flask_smorest import Blueprint
@@ -17,8 +18,18 @@ from gateway.web import answers, schemas, views
 from gateway.web.auth import Authenticator, actor
 from gateway.web.services import Services
 from jobs.acts import act
+from jobs.runtime import Runtime
 
 Answer = Callable[[Record, Actor, Decision, str], Act]
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One claim in a session's history, by what identifies it."""
+
+    session_id: str
+    source: str
+    event_id: str
 
 
 def blueprint(services: Services, auth: Authenticator) -> Blueprint:
@@ -30,7 +41,7 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
     @routes.response(200, answers.SessionView)
     def accept_claim(values: dict[str, Any], session_id: str) -> PaymentSession:
         """Let a claim in quarantine authorize its session."""
-        return _answer(services, session_id, values, accept)
+        return _answered(services, session_id, values, accept)
 
     @routes.route("/sessions/<session_id>/quarantine/refuse", methods=["POST"])
     @auth.require(Scope.OPERATE)
@@ -38,37 +49,46 @@ def blueprint(services: Services, auth: Authenticator) -> Blueprint:
     @routes.response(200, answers.SessionView)
     def refuse_claim(values: dict[str, Any], session_id: str) -> PaymentSession:
         """Leave a claim in quarantine without effect."""
-        return _answer(services, session_id, values, refuse)
+        return _answered(services, session_id, values, refuse)
 
     return routes
 
 
-def _answer(
+def _answered(
     services: Services, session_id: str, values: dict[str, Any], answer: Answer
 ) -> PaymentSession:
-    runtime = services.runtime
-    who = actor(services)
-    runtime.sessions.glance(session_id)
-    about = _decision(services, session_id, values["source"], values["event_id"])
-    record = act(runtime, session_id, lambda r: answer(r, who, about, values["note"]))
+    claim = Claimed(session_id, values["source"], values["event_id"])
+    session = give_answer(services.runtime, claim, answer, values["note"], actor(services))
+    return views.seen(services.runtime, [session])[0]
+
+
+def give_answer(
+    runtime: Runtime, claim: Claimed, answer: Answer, note: str, who: Actor
+) -> PaymentSession:
+    """Answers for a claim; its session then. Raises NotFound, Conflict, StoreUnavailable."""
+    runtime.sessions.glance(claim.session_id)
+    about = _decision(runtime, claim)
+    record = act(runtime, claim.session_id, lambda r: answer(r, who, about, note))
     if about.delivery_id is not None:
-        _take_off_the_list(services, about.delivery_id, who)
-    return views.seen(runtime, [record.session])[0]
+        _take_off_the_list(runtime, about.delivery_id, who)
+    return record.session
 
 
-def _decision(services: Services, session_id: str, source: str, event_id: str) -> Decision:
-    for decision in services.runtime.sessions.history(session_id):
-        if (decision.source, decision.event_id) == (source, event_id):
+def _decision(runtime: Runtime, claim: Claimed) -> Decision:
+    for decision in runtime.sessions.history(claim.session_id):
+        if (decision.source, decision.event_id) == (claim.source, claim.event_id):
             return decision
-    raise NotFound(f"Session {session_id} has no decision {event_id} of {source}.")
+    raise NotFound(
+        f"Session {claim.session_id} has no decision {claim.event_id} of {claim.source}."
+    )
 
 
-def _take_off_the_list(services: Services, delivery_id: str, who: Actor) -> None:
+def _take_off_the_list(runtime: Runtime, delivery_id: str, who: Actor) -> None:
     """The delivery is dealt with: it leaves the list of those that wait for a person."""
-    stored = services.runtime.inbox.load([delivery_id])[0]
+    stored = runtime.inbox.load([delivery_id])[0]
     if stored is None or stored.state is not DeliveryState.QUARANTINED:
         return
     entry = Entry(NO_ENTRY, delivery_id)
     notes = (*stored.notes, f"answered by {who.name}")
     done = Finished(entry, DeliveryState.APPLIED, who.now, notes, stored=stored)
-    services.runtime.inbox.finish(shard_of(delivery_id), [done], leaves=DeliveryState.QUARANTINED)
+    runtime.inbox.finish(shard_of(delivery_id), [done], leaves=DeliveryState.QUARANTINED)

@@ -188,7 +188,11 @@ class _Which(Given):
     cause = fields.String(
         validate=validate.Length(1, 200), metadata={"description": "A text in their notes."}
     )
+    type = fields.String(
+        validate=validate.Length(1, 200), metadata={"description": "Of one of their events."}
+    )
     since = fields.AwareDateTime()
+    until = fields.AwareDateTime()
 
 
 class DeliveryFilter(_Which):

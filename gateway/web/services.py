@@ -12,6 +12,7 @@ from gateway.store.connection import edge_client, listening_client
 from gateway.store.health import HealthWatch
 from gateway.store.idempotency import IdempotencyKeys
 from gateway.store.keys import DeliveryState
+from gateway.store.logins import Logins
 from gateway.store.tokens import Tokens
 from jobs import runtime as jobs_runtime
 from jobs.runtime import Runtime
@@ -27,6 +28,7 @@ class Services:
     idempotency: IdempotencyKeys
     changes: Changes
     tokens: Tokens
+    logins: Logins
     health: HealthWatch
     unsettled: Callable[[], int]
 
@@ -58,6 +60,7 @@ def connect(settings: Settings) -> Services:
         idempotency=IdempotencyKeys(client),
         changes=Changes(listening_client(settings.store_url)),
         tokens=Tokens(client),
+        logins=Logins(client, Tokens(client)),
         health=HealthWatch(client, runtime.clock),
         unsettled=Glance(lambda: runtime.inbox.count(DeliveryState.UNSETTLED)),
     )

@@ -15,6 +15,7 @@ from gateway.store.changes import Changes
 from gateway.store.collections import Collections
 from gateway.store.health import Health
 from gateway.store.idempotency import IdempotencyKeys
+from gateway.store.logins import Logins
 from gateway.store.tokens import Tokens
 from gateway.web.app import create_app
 from gateway.web.services import Services
@@ -36,6 +37,7 @@ def post(fake, clock):
         idempotency=IdempotencyKeys(fake),
         changes=Changes(fake),
         tokens=Tokens(fake),
+        logins=Logins(fake, Tokens(fake)),
         health=lambda: healthy,
         unsettled=lambda: 0,
     )

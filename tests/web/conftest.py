@@ -8,6 +8,7 @@ from gateway.store.changes import Changes
 from gateway.store.collections import Collections
 from gateway.store.health import Health
 from gateway.store.idempotency import IdempotencyKeys
+from gateway.store.logins import Logins
 from gateway.store.tokens import Scope, Token, Tokens, digest_of
 from gateway.web.app import create_app
 from gateway.web.services import Services
@@ -53,6 +54,7 @@ def make_services(clock, health):
             idempotency=IdempotencyKeys(client),
             changes=Changes(client),
             tokens=Tokens(client),
+            logins=Logins(client, Tokens(client)),
             health=health,
             unsettled=lambda: 0,
         )

@@ -15,6 +15,7 @@ from gateway.store.changes import Changes
 from gateway.store.collections import Collections
 from gateway.store.health import Health
 from gateway.store.idempotency import IdempotencyKeys
+from gateway.store.logins import Logins
 from gateway.store.tokens import Scope, Token, Tokens, digest_of
 from gateway.web.app import create_app
 from gateway.web.services import Services
@@ -61,6 +62,7 @@ class Api(RuleBasedStateMachine):
             idempotency=IdempotencyKeys(self.store),
             changes=Changes(self.store),
             tokens=tokens,
+            logins=Logins(self.store, tokens),
             health=lambda: Health(faults=()),
             unsettled=lambda: 0,
         )

@@ -1,0 +1,133 @@
+"""The deliveries pages: what came, also what was refused, what was read in it and what it did."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from gateway.domain.errors import Cause, InvalidInput
+from gateway.domain.events import Delivery
+from gateway.store.deliveries import Spot
+from gateway.store.journal import Rejection
+from gateway.store.keys import DeliveryState
+from gateway.store.tallies import REFUSED
+from gateway.web.console import words
+from gateway.web.deliveries import stored_delivery
+from gateway.web.services import Services
+from jobs import replay
+from jobs.replay import Selection
+from providers.diagnosis import REDACTED
+
+_PAGE = 25
+_DELIVERY_ID = re.compile(r"dlv_[0-9a-f]{34}")
+# Headers that say who paid or prove who sends; what is there in their place is shown anyway.
+_SECRET_HEADER = re.compile(r"sign|hmac|auth|token|secret|cookie|mac$|digest", re.IGNORECASE)
+
+
+def add(routes: Blueprint, services: Services) -> None:
+    runtime = services.runtime
+
+    @routes.get("/deliveries")
+    def deliveries() -> str | Response:
+        wanted = {name: value.strip() for name, value in request.args.items() if value.strip()}
+        if _DELIVERY_ID.fullmatch(wanted.get("id", "")):
+            return redirect(url_for("console.delivery", delivery_id=wanted["id"]))
+        common = {
+            "wanted": wanted,
+            "providers": sorted(runtime.instances),
+            "states": [s.value for s in DeliveryState if s is not DeliveryState.RECEIVED],
+            "causes": [cause.value for cause in Cause],
+        }
+        if wanted.get("state") == REFUSED:
+            rejections = _refused(services, wanted)
+            return render_template("console/refused.html", rejections=rejections, **common)
+        after = Spot.of(wanted["cursor"]) if "cursor" in wanted else None
+        page = replay.find(runtime, selection(wanted), _PAGE, after)
+        return render_template("console/deliveries.html", page=page, **common)
+
+    @routes.get("/deliveries/<delivery_id>")
+    def delivery(delivery_id: str) -> str:
+        stored = stored_delivery(services, delivery_id)
+        return render_template(
+            "console/delivery.html",
+            stored=stored,
+            preview=replay.preview(runtime, stored),
+            headers=_headers(stored.delivery),
+            body=words.body(stored.delivery.body) if stored.has_body else "",
+            asked=request.args.get("asked", ""),
+        )
+
+    @routes.get("/refused/<provider_id>/<entry_id>")
+    def refused(provider_id: str, entry_id: str) -> str:
+        rejection = runtime.journal.get(provider_id, entry_id)
+        return render_template(
+            "console/rejection.html",
+            rejection=rejection,
+            found=rejection.diagnosis.as_json() if rejection.diagnosis else {},
+            headers=_headers(rejection.delivery),
+            body=words.body(rejection.delivery.body),
+            why=request.args.get("why", ""),
+        )
+
+
+def selection(wanted: Mapping[str, str]) -> Selection:
+    """The filter of the page's URL. Raises InvalidInput."""
+    return Selection(
+        state=_state(wanted.get("state")),
+        provider_id=wanted.get("provider_id"),
+        session_id=wanted.get("session_id"),
+        cause=wanted.get("cause"),
+        type=wanted.get("type"),
+        since=_time(wanted, "since"),
+        until=_time(wanted, "until"),
+    )
+
+
+def _state(name: str | None) -> DeliveryState | None:
+    try:
+        return DeliveryState(name) if name else None
+    except ValueError:
+        raise InvalidInput("state", "is none that a delivery can be in") from None
+
+
+def _time(wanted: Mapping[str, str], name: str) -> datetime | None:
+    """A browser's own input gives a time without a zone; all times of the console are UTC."""
+    if name not in wanted:
+        return None
+    try:
+        at = datetime.fromisoformat(wanted[name])
+    except ValueError:
+        raise InvalidInput(name, "is not a time like 2026-11-20T14:00") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _refused(services: Services, wanted: Mapping[str, str]) -> list[Rejection]:
+    """The last refused requests that fit, newest first."""
+    names = [wanted["provider_id"]] if "provider_id" in wanted else services.runtime.instances
+    since, until = _time(wanted, "since"), _time(wanted, "until")
+    found = [
+        one
+        for name in names
+        for one in services.runtime.journal.latest(name, 4 * _PAGE, wanted.get("cursor"))
+        if wanted.get("cause") in (None, one.cause.value)
+        and (since is None or one.delivery.received_at >= since)
+        and (until is None or one.delivery.received_at < until)
+    ]
+    return sorted(found, key=lambda one: one.delivery.received_at, reverse=True)[:_PAGE]
+
+
+def _headers(delivery: Delivery) -> list[tuple[str, str]]:
+    """Headers without what proves who sends."""
+    return [
+        (name, REDACTED if _SECRET_HEADER.search(name) else value)
+        for name, value in delivery.headers
+    ]
+
+
+def query_of(form: Mapping[str, str]) -> dict[str, Any]:
+    """The filters that a form carries along."""
+    names = ("state", "provider_id", "session_id", "cause", "type", "since", "until")
+    return {name: form[name] for name in names if form.get(name)}

@@ -1,0 +1,53 @@
+"""The providers page: each configured instance, its URL, its secrets by label, never by value."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Blueprint, render_template
+
+from gateway.store.secret_use import SecretUse
+from gateway.web.console.overview import unused
+from gateway.web.ingress import PREFIX
+from gateway.web.services import Services
+from providers.configuration import secret_labels
+from providers.registry import Instance
+
+_MODES = {True: "live", False: "test", None: "live and test"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An instance; `idle` are the secrets that another one has replaced."""
+
+    name: str
+    adapter: str
+    path: str
+    mode: str
+    last_at: datetime | None
+    secrets: tuple[tuple[str, SecretUse | None], ...]
+    idle: frozenset[str]
+
+
+def add(routes: Blueprint, services: Services) -> None:
+    @routes.get("/providers")
+    def providers() -> str:
+        runtime, now = services.runtime, services.runtime.clock()
+        names = sorted(runtime.instances)
+        lasts = dict(zip(names, runtime.tallies.last(names), strict=True))
+        shown = [_shown(services, runtime.instances[name], lasts[name], now) for name in names]
+        return render_template("console/providers.html", instances=shown)
+
+
+def _shown(services: Services, instance: Instance, last: datetime | None, now: datetime) -> Shown:
+    uses = services.runtime.secret_uses.of(instance.name)
+    by_label = {use.label: use for use in uses}
+    labels = dict.fromkeys([*secret_labels(instance.config), *by_label])
+    return Shown(
+        name=instance.name,
+        adapter=instance.adapter.id,
+        path=PREFIX + instance.name,
+        mode=_MODES[instance.livemode],
+        last_at=last,
+        secrets=tuple((label, by_label.get(label)) for label in labels),
+        idle=frozenset(unused(instance, uses, now)),
+    )
