@@ -1,4 +1,4 @@
-.PHONY: help demo run test test-sdk chaos fuzz bench check docs dictionary format lock clean
+.PHONY: help demo run test test-sdk chaos fuzz bench check docs screenshots dictionary format lock clean
 
 VENV := .venv
 SDK_VENV := .venv-sdk
@@ -59,6 +59,9 @@ check: $(VENV)/.installed  ## format, lint, types, layers
 
 docs: $(VENV)/.installed  ## make the pages that are made of the code
 	$(BIN)/python -m providers.catalog > docs/providers.md
+
+screenshots: $(VENV)/.installed  ## make the pictures of docs/console.md anew; needs Chromium
+	$(BIN)/python tools/take_screenshots.py
 
 dictionary: $(VENV)/.installed  ## make a new dictionary for packing deliveries
 	$(BIN)/python tools/train_dictionary.py

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 
+import pages
 from acknowledge import Edge
 from applying import Bench
 from polling import Polls
@@ -51,7 +52,8 @@ def measure() -> Iterator[Row]:
             few.round()
             many.round()
         used = full.used_memory() / 2**30
-    text = f"with {SESSIONS:,} sessions and {DELIVERIES:,} deliveries ({used:.1f} GiB)"
+        text = f"with {SESSIONS:,} sessions and {DELIVERIES:,} deliveries ({used:.1f} GiB)"
+        yield from pages.measure(full, text)
     for kind, told in _KINDS.items():
         yield at_least(f"{told} {text}", many.rates[kind], "empty", few.rates[kind], 0.9)
 

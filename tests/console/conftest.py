@@ -1,0 +1,51 @@
+"""A real browser before a real gateway."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browser import CHROMIUM, OPTIONS, log_in
+from playwright.sync_api import Browser, Page, sync_playwright
+from processes import Gateway
+
+SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium; Debian's package `chromium` has it")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=SIZES)
+def page(request, chromium, gateway: Gateway) -> Iterator[Page]:
+    """A page of the console, logged in; once as on a desk, once as on a phone."""
+    width, height = SIZES[request.param]
+    context = chromium.new_context(
+        base_url=gateway.url, viewport={"width": width, "height": height}
+    )
+    made = context.new_page()
+    wrong: list[str] = []
+    made.on("pageerror", lambda error: wrong.append(str(error)))
+    made.on("console", lambda said: said.type == "error" and wrong.append(said.text))
+    log_in(made)
+    yield made
+    context.close()
+    assert wrong == []
+
+
+@pytest.fixture
+def gateway() -> Iterator[Gateway]:
+    """A gateway of its own for each test, in a folder whose path is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="pwg-") as folder:
+        made = Gateway(Path(folder))
+        try:
+            made.start()
+            yield made
+        finally:
+            made.stop()
