@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
+from random import getrandbits
 
 from redis import Redis
 from stage import Stage
@@ -82,7 +83,14 @@ def make_backlog(client: Redis, given: Iterable[Webhook]) -> None:
     """Webhooks as the edge keeps them."""
     inbox = Inbox(client, SHARDS)
     for one in given:
-        assert inbox.append(one.delivery, one.key, secret="webhook_secrets[0]", settled=True).new
+        made = inbox.append(
+            one.delivery,
+            one.key,
+            secret="webhook_secrets[0]",
+            settled=True,
+            request_id=f"{getrandbits(128):032x}",
+        )
+        assert made.new
 
 
 def make_applied(client: Redis, first: int, count: int) -> None:

@@ -165,7 +165,7 @@ class Drain:
                 self._runtime.queue.settle(item.stored.id)
         for _, stored, result in ended:
             if result is None:
-                log.warning("delivery_contended", delivery=stored.id)
+                log.warning("delivery_contended", delivery=stored.id, request_id=stored.request_id)
                 self._failed(stored.id, "its session changes faster than it can be written")
 
     def _read(self, entry: Entry, stored: StoredDelivery) -> _Work:
@@ -198,6 +198,7 @@ class Drain:
             log.info(
                 "delivery_finished",
                 delivery=entry.delivery_id,
+                request_id=stored.request_id if stored else None,
                 provider=stored.delivery.provider_id if stored else None,
                 state=result.state.value,
                 notes=result.notes,

@@ -106,4 +106,11 @@ class Settlement:
             self._runtime.tallies.count([result.worked(stored, now)])
         provider = stored.delivery.provider_id if stored else ""
         metrics.DELIVERIES.labels(provider, result.state.value).inc()
-        log.info("delivery_settled", delivery=self._id, state=result.state, notes=result.notes)
+        log.info(
+            "delivery_settled",
+            delivery=self._id,
+            request_id=stored.request_id if stored else None,
+            provider=provider,
+            state=result.state.value,
+            notes=result.notes,
+        )

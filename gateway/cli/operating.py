@@ -68,6 +68,7 @@ def delivery_facts(stored: StoredDelivery) -> dict[str, Any]:
         "notes": list(stored.notes),
         "secret": stored.secret,
         "asked": stored.asked,
+        "request_id": stored.request_id,
     }
 
 

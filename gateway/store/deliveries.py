@@ -23,7 +23,9 @@ _NOTES = json.JSONEncoder(separators=(",", ":"))
 class StoredDelivery:
     """A verified delivery as it was kept, and what came of it so far.
 
-    `failure` is what went wrong at the last try to apply it, `asked` who had it tried again.
+    `failure` is what went wrong at the last try to apply it, `asked` who had it tried again,
+    `request_id` that of the request that brought it, until it is applied: the logs of web and
+    jobs meet in it.
     """
 
     id: str
@@ -38,6 +40,7 @@ class StoredDelivery:
     failure: str = ""
     asked: str = ""
     digest: str = ""
+    request_id: str = ""
 
     @property
     def has_body(self) -> bool:
@@ -111,10 +114,11 @@ class Finished:
     stored: StoredDelivery | None = None
 
 
-def encode_meta(delivery: Delivery, *, secret: str, settled: bool) -> bytes:
+def encode_meta(delivery: Delivery, *, secret: str, settled: bool, request_id: str = "") -> bytes:
     """All of a delivery but its body, as it is kept."""
     return orjson.dumps(
         {
+            "i": request_id,
             "p": delivery.provider_id,
             "t": to_micros(delivery.received_at),
             "h": delivery.headers,
@@ -130,6 +134,7 @@ def encode_meta(delivery: Delivery, *, secret: str, settled: bool) -> bytes:
 
 def pack(stored: StoredDelivery, at: datetime, notes: Sequence[str], seal: Seal) -> bytes:
     """A delivery and what came of it in one piece, sealed: as an applied one is kept."""
+    # The request's id is random, so it would cost as much as all headers; the log has it.
     meta = encode_meta(stored.delivery, secret=stored.secret, settled=stored.settled)
     ended = _NOTES.encode([to_micros(at), *notes]).encode()
     return seal.close(packing.pack(meta, ended, stored.delivery.body))
@@ -165,6 +170,7 @@ def decode(delivery_id: str, raw: Mapping[bytes, bytes], seal: Seal) -> StoredDe
         failure=raw.get(b"failure", b"").decode(),
         asked=raw.get(b"asked", b"").decode(),
         digest=raw.get(b"digest", b"").decode(),
+        request_id=told.get("i", ""),
     )
 
 

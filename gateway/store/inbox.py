@@ -56,12 +56,14 @@ class Inbox:
         self.shards = shards
         self._seal = seal
 
-    def append(self, delivery: Delivery, key: bytes, *, secret: str, settled: bool) -> Appended:
+    def append(
+        self, delivery: Delivery, key: bytes, *, secret: str, settled: bool, request_id: str = ""
+    ) -> Appended:
         """Makes a verified delivery durable in one round trip, unless its key is known."""
         delivery_id = keys.delivery_id(delivery.provider_id, key, self.shards)
         shard = keys.shard_of(delivery_id)
         where = [keys.delivery(delivery_id), keys.inbox(shard), keys.wake(shard)]
-        meta = encode_meta(delivery, secret=secret, settled=settled)
+        meta = encode_meta(delivery, secret=secret, settled=settled, request_id=request_id)
         values = [delivery_id, _WAKE_MILLIS, "meta", meta]
         values += ["body", self._seal.close(delivery.body), *_sealed(self._seal)]
         new, due = call(self._client, "append", where, values)

@@ -170,6 +170,12 @@ class DeliveryView(Schema):
     notes = fields.List(fields.String(), required=True)
     failure = fields.String(required=True)
     asked = fields.String(required=True, metadata={"description": "Who had it tried again."})
+    request_id = fields.String(
+        required=True,
+        metadata={
+            "description": "Of the request that brought it; once applied, only logs have it."
+        },
+    )
 
 
 class DeliveryPage(Schema):

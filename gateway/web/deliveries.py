@@ -133,6 +133,7 @@ def _shown(stored: StoredDelivery) -> dict[str, Any]:
         "notes": stored.notes,
         "failure": stored.failure,
         "asked": stored.asked,
+        "request_id": stored.request_id,
     }
 
 

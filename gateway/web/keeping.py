@@ -2,6 +2,7 @@
 
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.events import Delivery
+from gateway.observe import REQUEST_ID
 from gateway.store.deliveries import Appended
 from gateway.store.keys import shard_of
 from gateway.web.services import Services
@@ -17,7 +18,9 @@ def keep(
         services.health.turn_away()
         raise
     try:
-        appended = services.runtime.inbox.append(delivery, key, secret=secret, settled=settled)
+        appended = services.runtime.inbox.append(
+            delivery, key, secret=secret, settled=settled, request_id=REQUEST_ID.get()
+        )
     except StoreUnavailable:
         services.health.turn_away()
         services.health.doubt()

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import toy
+from structlog.testing import capture_logs
 from test_ingress import GENUINE
 
 from gateway.store.keys import DeliveryState
@@ -95,3 +96,14 @@ def test_what_is_not_there_is_not_found(api):
     assert 404 == api("GET", f"/deliveries/{unknown}").status_code
     assert 422 == api("GET", "/deliveries/odd").status_code
     assert 404 == api("GET", "/rejections/toy/odd").status_code
+
+
+def test_request_id_leads_from_the_answer_to_the_job_and_its_log(api, webhook):
+    with capture_logs() as lines:
+        answer = webhook(toy.told("e1"))
+
+    (waiting,) = api("GET", "/deliveries?state=parked").json["deliveries"]
+    request_id = answer.headers["X-Request-Id"]
+    assert request_id == waiting["request_id"]
+    (line,) = (line for line in lines if line["event"] == "delivery_finished")
+    assert (request_id, waiting["id"]) == (line["request_id"], line["delivery"])
