@@ -65,7 +65,13 @@ class Result:
         lag = delivery.received_at - self.happened if self.happened else None
         first = stored.finished_at is None
         return Worked(
-            delivery.provider_id, self.state.value, delivery.received_at, at, lag, first=first
+            delivery.provider_id,
+            self.state.value,
+            delivery.received_at,
+            at,
+            secret=stored.secret,
+            lag=lag,
+            first=first,
         )
 
 

@@ -188,7 +188,6 @@ class Drain:
         finished = [result.ended(entry, now, stored) for entry, stored, result in done]
         self._runtime.inbox.finish(self._shard, finished)
         matched = [(s.delivery.provider_id, s.secret) for _, s, _ in done if s and s.secret]
-        self._runtime.secret_uses.count(matched, now)
         self._runtime.tallies.count([result.worked(s, now) for _, s, result in done if s])
         for (provider, secret), times in Counter(matched).items():
             metrics.MATCHED.labels(provider, secret).inc(times)

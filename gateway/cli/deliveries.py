@@ -8,6 +8,7 @@ import click
 
 from gateway.cli import operating
 from gateway.cli.operating import as_json, delivery_facts, delivery_line, say
+from gateway.cli.rejections import diagnose
 from gateway.store.deliveries import StoredDelivery
 from gateway.store.keys import DeliveryState
 from jobs import replay as replaying
@@ -108,6 +109,10 @@ def run(runtime: Runtime, wanted: list[StoredDelivery], *, dry_run: bool, as_jso
     who, ids = operating.operator(), [stored.id for stored in wanted]
     operating.with_progress(ids, "Replaying", lambda one: replaying.replay(runtime, [one], who))
     say(as_json, f"{len(ids)} put back to work.", replayed=len(ids))
+
+
+# Refused requests are deliveries as well, to whoever looks for one.
+command.add_command(diagnose)
 
 
 def found(runtime: Runtime, delivery_id: str) -> StoredDelivery:

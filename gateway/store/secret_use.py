@@ -1,15 +1,16 @@
 """Which secrets still match: before an old one is taken away, nobody should be using it."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from redis import Redis
+from redis.client import Pipeline
 
 from gateway.store import keys
-from gateway.store.connection import executed, guarded
+from gateway.store.connection import guarded
 from gateway.store.times import from_micros, to_micros
 
 
@@ -22,21 +23,22 @@ class SecretUse:
     last_at: datetime
 
 
+def count_uses(pipeline: Pipeline, matched: Iterable[tuple[str, str, datetime]]) -> None:
+    """Counts instances' labels with their times along with what else a pipeline does."""
+    uses: dict[tuple[str, str], list[datetime]] = defaultdict(list)
+    for instance, label, at in matched:
+        if label:
+            uses[instance, label].append(at)
+    for (instance, label), times in uses.items():
+        pipeline.hincrby(keys.secret_use(instance), f"{label} count", len(times))
+        pipeline.hset(keys.secret_use(instance), f"{label} last", str(to_micros(max(times))))
+
+
 class SecretUses:
     """Uses of each instance's secrets, by label. Every method raises StoreUnavailable."""
 
     def __init__(self, client: Redis) -> None:
         self._client = client
-
-    def count(self, matched: Iterable[tuple[str, str]], at: datetime) -> None:
-        """Counts (instance, label) pairs, in one round trip."""
-        pipeline = self._client.pipeline(transaction=False)
-        uses = Counter(matched)
-        for (instance, label), times in uses.items():
-            pipeline.hincrby(keys.secret_use(instance), f"{label} count", times)
-            pipeline.hset(keys.secret_use(instance), f"{label} last", str(to_micros(at)))
-        if uses:
-            executed(pipeline)
 
     def of(self, instance: str) -> list[SecretUse]:
         """All labels of an instance that ever matched, in alphabetical order."""

@@ -9,12 +9,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from redis import Redis
 
 from gateway.store import keys
 from gateway.store.connection import executed
+from gateway.store.secret_use import count_uses
 from gateway.store.times import from_micros, to_micros
 
 HOURS = 24
@@ -29,13 +31,15 @@ BOUNDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 30, 60, 300, 3600, 86_400)
 class Worked:
     """A delivery that was worked on; `lag` from the provider's time to ours, if it told one.
 
-    `first`: it had not been worked on before, so it counts as received, and its lags count.
+    `secret` is the label of the one that matched. `first`: it had not been worked on before, so
+    it counts as received, and its lags count.
     """
 
     provider_id: str
     state: str
     received_at: datetime
     finished_at: datetime
+    secret: str = ""
     lag: timedelta | None = None
     first: bool = True
 
@@ -71,28 +75,28 @@ class Tallies:
         self._client = client
 
     def count(self, worked: Sequence[Worked]) -> None:
-        """Counts deliveries, in one round trip."""
-        counts = Counter(
-            (keys.tally(one.provider_id, _name(at)), name)
-            for one in worked
-            for at, name in _marks(one)
-        )
+        """Counts deliveries and the uses of secrets, in one round trip."""
+        if not worked:
+            return
+        counts = Counter(mark for one in worked for mark in _marks(one))
         pipeline = self._client.pipeline(transaction=False)
-        for (where, name), times in counts.items():
-            pipeline.hincrby(where, name, times)
-        for where in {where for where, _ in counts}:
-            pipeline.expire(where, _KEEP)
+        for (provider_id, hour, name), times in counts.items():
+            pipeline.hincrby(keys.tally(provider_id, hour), name, times)
+        for provider_id, hour in {(provider_id, hour) for provider_id, hour, _ in counts}:
+            # Once is enough, and what changes nothing costs the store no write.
+            pipeline.expire(keys.tally(provider_id, hour), _KEEP, nx=True)
         for provider_id, at in {one.provider_id: one.received_at for one in worked}.items():
             pipeline.set(keys.last_received(provider_id), to_micros(at))
-        if counts:
-            executed(pipeline)
+        first = [one for one in worked if one.first]
+        count_uses(pipeline, [(one.provider_id, one.secret, one.finished_at) for one in first])
+        executed(pipeline)
 
     def count_refused(self, provider_id: str, at: datetime, times: int) -> None:
         """Counts refused requests."""
         where = keys.tally(provider_id, _name(at))
         pipeline = self._client.pipeline(transaction=False)
         pipeline.hincrby(where, _slotted(at, REFUSED), times)
-        pipeline.expire(where, _KEEP)
+        pipeline.expire(where, _KEEP, nx=True)
         executed(pipeline)
 
     def last(self, provider_ids: Sequence[str]) -> list[datetime | None]:
@@ -118,13 +122,16 @@ class Tallies:
         return [_day(starts, row, now) for row in rows]
 
 
-def _marks(one: Worked) -> Iterable[tuple[datetime, str]]:
-    yield one.finished_at, _slotted(one.finished_at, one.state)
+def _marks(one: Worked) -> Iterable[tuple[str, str, str]]:
+    """Instance, hour and field of all that is counted for a delivery."""
+    provider_id = one.provider_id
+    yield provider_id, _name(one.finished_at), _slotted(one.finished_at, one.state)
     if one.first:
-        yield one.received_at, _slotted(one.received_at, RECEIVED)
-        yield one.received_at, f"a{_bucket(one.finished_at - one.received_at)}"
+        hour = _name(one.received_at)
+        yield provider_id, hour, _slotted(one.received_at, RECEIVED)
+        yield provider_id, hour, f"a{_bucket(one.finished_at - one.received_at)}"
         if one.lag is not None:
-            yield one.received_at, f"r{_bucket(one.lag)}"
+            yield provider_id, hour, f"r{_bucket(one.lag)}"
 
 
 def _bucket(lag: timedelta) -> int:
@@ -132,7 +139,13 @@ def _bucket(lag: timedelta) -> int:
 
 
 def _name(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y%m%d%H}"
+    return _hour_name(int(at.timestamp()) // 3600)
+
+
+@lru_cache(maxsize=64)
+def _hour_name(hours: int) -> str:
+    # Once an hour, not three times a delivery.
+    return f"{datetime.fromtimestamp(hours * 3600, UTC):%Y%m%d%H}"
 
 
 def _slotted(at: datetime, name: str) -> str:

@@ -46,6 +46,7 @@ def test_refused_requests_are_diagnosed_and_verified_again(gateway, runtime, val
 
     assert "bad_signature" in gateway("rejections", "list", "stripe")[0]
     (facts,) = gateway("rejections", "diagnose", "stripe", entry, "--json")
+    assert [facts] == gateway("deliveries", "diagnose", "stripe", entry, "--json")
     assert "evt_1" in facts["body"]
     assert "still refused" in gateway("rejections", "reverify", "stripe", "--all", **other)[0]
     assert "kept as dlv_" in gateway("rejections", "reverify", "stripe", entry)[0]

@@ -1,7 +1,7 @@
 import pytest
 from builders import at
 
-from gateway.store.secret_use import SecretUse, SecretUses
+from gateway.store.secret_use import SecretUse, SecretUses, count_uses
 
 
 @pytest.fixture
@@ -9,9 +9,19 @@ def uses(store):
     return SecretUses(store)
 
 
-def test_uses_are_counted_by_label_with_the_last_one(uses):
-    uses.count([("stripe", "webhook_secrets[0]"), ("stripe", "webhook_secrets[0]")], at(1))
-    uses.count([("stripe", "webhook_secrets[1]"), ("adyen", "hmac_keys[0]")], at(2))
+@pytest.fixture
+def count(store):
+    def call(*matched):
+        pipeline = store.pipeline(transaction=False)
+        count_uses(pipeline, matched)
+        pipeline.execute()
+
+    return call
+
+
+def test_uses_are_counted_by_label_with_the_last_one(uses, count):
+    count(("stripe", "webhook_secrets[0]", at(1)), ("stripe", "webhook_secrets[0]", at(0)))
+    count(("stripe", "webhook_secrets[1]", at(2)), ("adyen", "hmac_keys[0]", at(2)))
 
     assert [
         SecretUse("webhook_secrets[0]", 2, at(1)),
@@ -20,7 +30,7 @@ def test_uses_are_counted_by_label_with_the_last_one(uses):
     assert [] == uses.of("nobody")
 
 
-def test_counting_nothing_is_nothing(uses, store):
-    uses.count([], at(1))
+def test_what_no_secret_proved_is_not_counted(count, store):
+    count(("mollie", "", at(1)))
 
     assert [] == store.keys("*")

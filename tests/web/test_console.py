@@ -5,10 +5,12 @@ from datetime import timedelta
 import pytest
 import toy
 
+from gateway.domain.errors import Cause, Rejected
 from gateway.store.health import Health
 from gateway.store.keys import DeliveryState
 from gateway.store.secret_use import SecretUse
 from gateway.web.app import create_app
+from gateway.web.console import words
 from gateway.web.console.overview import unused
 from providers import configuration
 
@@ -365,3 +367,60 @@ def test_answer_without_a_note_is_refused(browser, create, webhook):
     browser.see("/console/sessions/ps_1")
     sent = {"source": "toy", "event_id": "e1", "note": "", "answer": "accept"}
     assert "note" in browser.send("/console/sessions/ps_1/answer", 422, **sent)
+
+
+# --- what a URL may not do
+
+
+@pytest.mark.parametrize("query", ["endpoint=x", "_external=1&_scheme=javascript", "_anchor=x"])
+def test_query_cannot_bend_the_pages_links(browser, create, webhook, query):
+    create()
+    for number in range(30):
+        webhook(toy.told(f"e{number}"))
+
+    page = browser.see(f"/console/deliveries?state=applied&{query}")
+    link = re.search(r'rel="next" href="([^"]+)"', page)[1]
+    assert link.startswith("/console/deliveries?cursor=")
+    assert "javascript" not in link
+
+
+def test_refused_requests_of_all_providers_are_paged_in_their_order(browser, services, clock):
+    journal, bad = services.runtime.journal, Rejected(Cause.BAD_SIGNATURE, "no")
+    for number in range(130):
+        name = "toy" if number % 10 else "toy-eu"
+        other = Rejected(Cause.MALFORMED, "odd") if number == 2 else bad
+        journal.record(replace(GENUINE, provider_id=name, received_at=clock()), other)
+
+    path, seen = "/console/deliveries?state=refused", []
+    while path:
+        page = browser.see(path)
+        seen += re.findall(r"/console/refused/[^\"]+", page)
+        found = re.search(r'rel="next" href="([^"]+)"', page)
+        path = found and found[1].replace("&amp;", "&")
+    assert (130, 130) == (len(seen), len(set(seen)))
+
+    page = browser.see("/console/deliveries?state=refused&cause=malformed")
+    assert "odd" in page or "odd" in browser.see(
+        re.search(r'rel="next" href="([^"]+)"', page)[1].replace("&amp;", "&")
+    )
+
+
+def test_numbers_that_tell_of_a_person_are_masked():
+    shown = words.body(b'{"card": {"last4": 4242, "exp_month": 12}, "amount": 1000, "ok": true}')
+    assert "4242" not in shown
+    assert "12" not in shown
+    assert '"amount": 1000' in shown
+    assert '"ok": true' in shown
+
+
+def test_form_bodies_are_masked_by_field():
+    shown = words.body(b"buyer_email=ann%40example.com&amount=10.00")
+    assert "ann" not in shown
+    assert "amount=10.00" in shown
+
+
+def test_bodies_of_other_kinds_are_shown_without_mail_and_card_numbers():
+    shown = words.body(b"<a>ann@example.com 4111 1111 1111 1111</a>")
+    assert f"<a>{words.MASK} {words.MASK}</a>" == shown
+    assert "no UTF-8" in words.body(b"\xff")
+    assert words.body(b"[" * 100_000)

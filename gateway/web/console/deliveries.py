@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -22,9 +23,12 @@ from jobs.replay import Selection
 from providers.diagnosis import REDACTED
 
 _PAGE = 25
+# Of an instance's refused requests that are looked through for one page.
+_LOOKED_AT = 100
+_FILTERS = ("state", "provider_id", "session_id", "cause", "type", "since", "until")
 _DELIVERY_ID = re.compile(r"dlv_[0-9a-f]{34}")
 # Headers that say who paid or prove who sends; what is there in their place is shown anyway.
-_SECRET_HEADER = re.compile(r"sign|hmac|auth|token|secret|cookie|mac$|digest", re.IGNORECASE)
+_SECRET_HEADER = re.compile(r"sig|hmac|hash|auth|token|secret|cookie|mac$|digest", re.IGNORECASE)
 
 
 def add(routes: Blueprint, services: Services) -> None:
@@ -42,11 +46,16 @@ def add(routes: Blueprint, services: Services) -> None:
             "causes": [cause.value for cause in Cause],
         }
         if wanted.get("state") == REFUSED:
-            rejections = _refused(services, wanted)
-            return render_template("console/refused.html", rejections=rejections, **common)
+            rejections, cursor = _refused(services, wanted)
+            older = _older(wanted, cursor)
+            page = {"rejections": rejections, "older": older}
+            return render_template("console/refused.html", **page, **common)
         after = Spot.of(wanted["cursor"]) if "cursor" in wanted else None
-        page = replay.find(runtime, selection(wanted), _PAGE, after)
-        return render_template("console/deliveries.html", page=page, **common)
+        found = replay.find(runtime, selection(wanted), _PAGE, after)
+        older = _older(wanted, found.last.cursor if found.last else None)
+        return render_template(
+            "console/deliveries.html", deliveries=found.deliveries, older=older, **common
+        )
 
     @routes.get("/deliveries/<delivery_id>")
     def delivery(delivery_id: str) -> str:
@@ -104,19 +113,35 @@ def _time(wanted: Mapping[str, str], name: str) -> datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _refused(services: Services, wanted: Mapping[str, str]) -> list[Rejection]:
-    """The last refused requests that fit, newest first."""
+def _older(wanted: Mapping[str, str], cursor: str | None) -> str | None:
+    """The URL of the next page; None: there is none."""
+    return cursor and url_for("console.deliveries", cursor=cursor, **query_of(wanted))
+
+
+def _refused(services: Services, wanted: Mapping[str, str]) -> tuple[list[Rejection], str | None]:
+    """The next refused requests that fit, newest first, and where the next page begins."""
     names = [wanted["provider_id"]] if "provider_id" in wanted else services.runtime.instances
     since, until = _time(wanted, "since"), _time(wanted, "until")
-    found = [
+    journal, before = services.runtime.journal, wanted.get("cursor")
+    looked = [journal.latest(name, _LOOKED_AT, before) for name in names]
+    # No further back than all of them were looked through: what lies beyond is the next page's.
+    ends = [found[-1].id for found in looked if len(found) == _LOOKED_AT]
+    horizon = max(ends, key=_place, default=None)
+    fitting = [
         one
-        for name in names
-        for one in services.runtime.journal.latest(name, 4 * _PAGE, wanted.get("cursor"))
+        for one in chain.from_iterable(looked)
         if wanted.get("cause") in (None, one.cause.value)
         and (since is None or one.delivery.received_at >= since)
         and (until is None or one.delivery.received_at < until)
+        and (horizon is None or _place(one.id) >= _place(horizon))
     ]
-    return sorted(found, key=lambda one: one.delivery.received_at, reverse=True)[:_PAGE]
+    newest = sorted(fitting, key=lambda one: _place(one.id), reverse=True)
+    page = newest[:_PAGE]
+    return page, page[-1].id if len(newest) > _PAGE else horizon
+
+
+def _place(entry_id: str) -> tuple[int, ...]:
+    return tuple(map(int, entry_id.split("-")))
 
 
 def _headers(delivery: Delivery) -> list[tuple[str, str]]:
@@ -128,6 +153,5 @@ def _headers(delivery: Delivery) -> list[tuple[str, str]]:
 
 
 def query_of(form: Mapping[str, str]) -> dict[str, Any]:
-    """The filters that a form carries along."""
-    names = ("state", "provider_id", "session_id", "cause", "type", "since", "until")
-    return {name: form[name] for name in names if form.get(name)}
+    """The filters that a form or a URL has, and nothing else that is in it."""
+    return {name: form[name] for name in _FILTERS if form.get(name)}

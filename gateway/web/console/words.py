@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from flask import Blueprint, g, request, url_for
+from flask import Blueprint, g
 
 from gateway.domain.money import major_units
 from gateway.web.console.login import FORM_KEY
@@ -15,7 +15,7 @@ MASK = "•••"
 # What says who somebody is, or lets somebody pay: the console shows that it is there, not what.
 _PERSONAL = re.compile(
     r"name|mail|phone|mobile|address|line_?[12]|street|city|post|zip|birth|tax|document"
-    r"|card|pan|cvc|cvv|iban|bic|account_?(no|number|holder)|last_?4|expir|holder|shopper|payer"
+    r"|card|pan|cvc|cvv|iban|bic|account_?(no|number|holder)|last_?4|exp_?(month|year|iry)|holder|shopper|payer"
     r"|buyer|customer|consumer|\bip\b|_ip|ip_|secret|token|password|signature|hmac",
     re.IGNORECASE,
 )
@@ -38,18 +38,7 @@ def register(routes: Blueprint) -> None:
             "form_key_name": FORM_KEY,
             "who": login.token.name if login else "",
             "may_act": g.get("may_act", False),
-            "with_query": with_query,
         }
-
-
-def with_query(**changes: str | None) -> str:
-    """This page's URL with some of its query changed: filters are in the URL."""
-    query = request.args.to_dict() | changes
-    return url_for(request.endpoint or "", **(request.view_args or {}), **_given(query))
-
-
-def _given(query: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in query.items() if value not in (None, "")}
 
 
 def moment(at: datetime | None) -> str:
@@ -101,7 +90,9 @@ def _masked(value: Any, name: str = "") -> Any:
             return {key: _masked(part, key) for key, part in value.items()}
         case list():
             return [_masked(part, name) for part in value]
-        case str() if value and _PERSONAL.search(name):
+        case bool() | None:
+            return value
+        case str() | int() | float() if value and _PERSONAL.search(name):
             return MASK
         case str():
             return _ANYWHERE.sub(MASK, value)
