@@ -136,8 +136,11 @@ def _refused(services: Services, wanted: Mapping[str, str]) -> tuple[list[Reject
         and (horizon is None or _place(one.id) >= _place(horizon))
     ]
     newest = sorted(fitting, key=lambda one: _place(one.id), reverse=True)
-    page = newest[:_PAGE]
-    return page, page[-1].id if len(newest) > _PAGE else horizon
+    if len(newest) <= _PAGE:
+        return newest, horizon
+    last = newest[_PAGE - 1].id
+    # Two instances may have an entry of the same id: a page does not end between them.
+    return [one for one in newest if _place(one.id) >= _place(last)], last
 
 
 def _place(entry_id: str) -> tuple[int, ...]:
