@@ -98,9 +98,8 @@ def work(settings: Settings, name: str) -> None:
             worker.work(with_scheduler=True, logging_level="WARNING")
         except (StoreUnavailable, RedisError, OSError) as error:
             log.warning("worker_waits_for_the_store", error=type(error).__name__)
-            stopping.wait(_OUTAGE_PAUSE)
-        else:
-            return
+        # RQ also ends its loop by itself, if the store goes away while a job ends.
+        stopping.wait(_OUTAGE_PAUSE)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,4 +1,5 @@
 import signal
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from test_drain import create
 
 from gateway.domain.events import SessionStatus
 from jobs import drain as drain_module
+from jobs import worker as worker_module
 from jobs.queue import DRAIN, QUEUE
 from jobs.runtime import stopping
 from jobs.worker import AllowedQueue, GatewayWorker, main, wake_what_waits
@@ -83,6 +85,22 @@ def test_worker_that_is_asked_to_stop_tells_its_job(store):
             signal.signal(number, handler)
 
     assert stopping.is_set()
+
+
+def test_worker_whose_loop_ends_unasked_begins_anew(valkey, valkey_url, clock, monkeypatch):
+    """RQ ends its loop without a word if the store goes away while a job ends."""
+    rounds = []
+
+    def ends(self, **options):
+        rounds.append(self.name)
+        if len(rounds) == 2:
+            stopping.set()
+
+    monkeypatch.setattr(worker_module, "runtime", lambda: toy.runtime(valkey, clock))
+    monkeypatch.setattr(SimpleWorker, "work", ends)
+    worker_module.work(replace(toy.settings(), queue_url=valkey_url), QUEUE)
+
+    assert 2 == len(set(rounds))
 
 
 def test_worker_knows_two_queues_and_no_other(capsys):
