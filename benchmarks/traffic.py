@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from gateway.config import instance_prefix, load
+from gateway.cli.development import provider_environment
+from gateway.config import load
 from gateway.domain.events import Delivery
 from gateway.store import keys
 from providers import simulator
@@ -34,12 +35,7 @@ _SESSION, _PAYMENT, _EVENT, _REFERENCE = (
 
 def settings() -> dict[str, str]:
     """The environment of a gateway that knows the four providers by development secrets."""
-    own = {}
-    for name in PROVIDERS:
-        for key, value in simulator.development_config(name).items():
-            text = value if isinstance(value, str) else json.dumps(value)
-            own[f"{instance_prefix(name)}{key.upper()}"] = text
-    return own
+    return {k: v for name in PROVIDERS for k, v in provider_environment(name).items()}
 
 
 INSTANCES = load({"GATEWAY_STORE_URL": "unix:///none", **settings()}).instances

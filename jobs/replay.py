@@ -15,7 +15,7 @@ from gateway.domain.events import PaymentEvent, SessionStatus
 from gateway.domain.history import decision_key
 from gateway.domain.sessions import apply
 from gateway.store.deliveries import Spot, StoredDelivery
-from gateway.store.keys import DeliveryState, shard_of
+from gateway.store.keys import LISTED, DeliveryState, shard_of
 from gateway.store.sessions import Lookup
 from jobs.runtime import Runtime
 from providers.diagnosis import REDACTED
@@ -45,8 +45,7 @@ class Selection:
     @property
     def states(self) -> tuple[DeliveryState, ...]:
         """Those whose lists are looked through."""
-        listed = tuple(s for s in DeliveryState if s is not DeliveryState.RECEIVED)
-        return listed if self.state is None else (self.state,)
+        return LISTED if self.state is None else (self.state,)
 
     def fits(self, stored: StoredDelivery) -> bool:
         notes = " ".join(stored.notes)
@@ -111,13 +110,9 @@ def _of_session(runtime: Runtime, wanted: Selection, session_id: str, count: int
     told = (one.delivery_id for one in runtime.sessions.history(session_id) if one.delivery_id)
     loaded = runtime.inbox.load(list(dict.fromkeys(told)))
     fitting = [s for s in loaded if s and s.state in wanted.states and wanted.fits(s)]
-    newest = sorted(fitting, key=_there_since, reverse=True)
-    chosen = [s for s in newest if _is_between(_there_since(s), wanted)]
+    newest = sorted(fitting, key=lambda stored: stored.listed_at, reverse=True)
+    chosen = [s for s in newest if _is_between(s.listed_at, wanted)]
     return Found(tuple(chosen[:count]), None)
-
-
-def _there_since(stored: StoredDelivery) -> datetime:
-    return stored.finished_at or stored.delivery.received_at
 
 
 def _is_between(at: datetime, wanted: Selection) -> bool:

@@ -74,6 +74,8 @@ def secret_labels(config: Any) -> list[str]:
         return [config.label]
     if isinstance(config, tuple):
         parts = list(config)
+    elif isinstance(config, Mapping):
+        parts = list(config.values())
     elif dataclasses.is_dataclass(config):
         parts = [getattr(config, item.name) for item in dataclasses.fields(config)]
     else:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from gateway.domain.errors import Cause, Rejected
 from gateway.domain.events import Delivery
-from providers.configuration import Secret
+from providers.configuration import secret_labels
 from providers.registry import Instance
 
 REDACTED = "[redacted]"
@@ -62,7 +62,7 @@ def diagnose(
     names = _signature_headers(delivery, instance)
     counts = {name: len(delivery.header_values(name)) for name in names}
     found = Diagnosis(
-        secrets=tuple(_labels(instance.config)),
+        secrets=tuple(secret_labels(instance.config)),
         missing_headers=tuple(name for name, count in counts.items() if not count),
         doubled_headers=tuple(name for name, count in counts.items() if count > 1),
     )
@@ -83,21 +83,6 @@ def verifies(delivery: Delivery, instance: Instance) -> bool:
     except Rejected:
         return False
     return True
-
-
-def _labels(config: Any) -> Iterator[str]:
-    """The labels of all secrets in a configuration."""
-    if isinstance(config, Secret):
-        yield config.label
-    elif isinstance(config, Mapping):
-        for value in config.values():
-            yield from _labels(value)
-    elif isinstance(config, tuple):
-        for value in config:
-            yield from _labels(value)
-    elif hasattr(config, "__dataclass_fields__"):
-        for name in config.__dataclass_fields__:
-            yield from _labels(getattr(config, name))
 
 
 def _signature_headers(delivery: Delivery, instance: Instance) -> tuple[str, ...]:

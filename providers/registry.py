@@ -76,6 +76,11 @@ class Instance:
     api_base: str | None = None
     max_body: int | None = None
 
+    @property
+    def mode(self) -> str:
+        """`livemode` in words."""
+        return {True: "live", False: "test", None: "live and test"}[self.livemode]
+
 
 @cache
 def adapter_ids() -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """Makes the pictures of docs/console.md: a gateway with something on every page, and a browser."""
 
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +9,7 @@ sys.path += [str(ROOT / "tests" / folder) for folder in ("system", "console")]
 
 from browser import CHROMIUM, OPTIONS, log_in  # noqa: E402 - the tests' own, found only now
 from playwright.sync_api import Page, sync_playwright  # noqa: E402
-from processes import STRIPE, Gateway, eventually, stripe  # noqa: E402
+from processes import STRIPE, Gateway, eventually, running, stripe  # noqa: E402
 
 FOLDER = ROOT / "docs" / "console"
 AUTHORIZED = "payment_intent.amount_capturable_updated"
@@ -18,14 +17,9 @@ AUTHORIZED = "payment_intent.amount_capturable_updated"
 
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="pwg-") as folder:
-        gateway = Gateway(Path(folder))
-        try:
-            gateway.start()
-            _fill(gateway)
-            _take(gateway)
-        finally:
-            gateway.stop()
+    with running() as gateway:
+        _fill(gateway)
+        _take(gateway)
 
 
 def _fill(gateway: Gateway) -> None:

@@ -10,13 +10,13 @@ from gateway.cli import operating
 from gateway.cli.operating import as_json, delivery_facts, delivery_line, say
 from gateway.cli.rejections import diagnose
 from gateway.store.deliveries import StoredDelivery
-from gateway.store.keys import DeliveryState
+from gateway.store.keys import LISTED, DeliveryState
 from jobs import replay as replaying
 from jobs.replay import Preview, Selection
 from jobs.runtime import Runtime
 
 F = TypeVar("F", bound=Callable[..., Any])
-_STATES = [state.value for state in DeliveryState if state is not DeliveryState.RECEIVED]
+STATES = [state.value for state in LISTED]
 
 
 def filters(command: F) -> F:
@@ -43,7 +43,7 @@ def command() -> None:
 
 
 @command.command(name="list")
-@click.option("--state", type=click.Choice(_STATES), default="applied", show_default=True)
+@click.option("--state", type=click.Choice(STATES), default="applied", show_default=True)
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
 @filters
 @as_json
@@ -78,7 +78,7 @@ def show(delivery_id: str, *, as_json: bool) -> None:
 
 @command.command()
 @click.argument("delivery_ids", nargs=-1)
-@click.option("--state", type=click.Choice(_STATES), help="All of this state that fit the filters.")
+@click.option("--state", type=click.Choice(STATES), help="All of this state that fit the filters.")
 @filters
 @click.option("--dry-run", is_flag=True, help="Only tell what that would do.")
 @as_json

@@ -99,12 +99,17 @@ def development_environment(environ: Mapping[str, str]) -> dict[str, str]:
     configured = _instances(own)
     for adapter_id in simulated_adapters():
         if adapter_id not in configured:
-            values = simulator.development_config(adapter_id)
-            prefix = instance_prefix(adapter_id)
-            own |= {f"{prefix}{key.upper()}": _text(value) for key, value in values.items()}
+            own |= provider_environment(adapter_id)
             # Made-up secrets must not be sent to the real API: the simulator stands in for it.
-            own[f"{prefix}API_BASE"] = f"http://{HOST}:{PORT}"
+            own[f"{instance_prefix(adapter_id)}API_BASE"] = f"http://{HOST}:{PORT}"
     return own
+
+
+def provider_environment(adapter_id: str, name: str | None = None) -> dict[str, str]:
+    """The variables that configure an instance, of the adapter's name, by made-up secrets."""
+    prefix = instance_prefix(name or adapter_id)
+    values = simulator.development_config(adapter_id)
+    return {f"{prefix}{key.upper()}": _text(value) for key, value in values.items()}
 
 
 def simulated_adapters() -> list[str]:

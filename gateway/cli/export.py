@@ -13,17 +13,15 @@ from typing import Any, Self, TextIO
 import click
 
 from gateway.cli import operating
-from gateway.cli.deliveries import filters, selection
+from gateway.cli.deliveries import STATES, filters, selection
 from gateway.cli.operating import delivery_facts
 from gateway.domain.events import SessionStatus
 from gateway.store.deliveries import Spot, StoredDelivery
-from gateway.store.keys import DeliveryState
 from gateway.store.listings import Place
 from jobs import replay as replaying
 from jobs.runtime import Runtime
 
 _PAGE = 200
-_STATES = [state.value for state in DeliveryState if state is not DeliveryState.RECEIVED]
 _output = click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -39,7 +37,7 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--state", type=click.Choice(_STATES), default="applied", show_default=True)
+@click.option("--state", type=click.Choice(STATES), default="applied", show_default=True)
 @filters
 @_output
 def deliveries(state: str, output: Path | None, **chosen: Any) -> None:
@@ -71,12 +69,11 @@ def history(output: Path | None) -> None:
 
 
 def _delivery(stored: StoredDelivery) -> Line:
-    at = stored.finished_at or stored.delivery.received_at
     return {
         **delivery_facts(stored),
         "headers": [list(pair) for pair in stored.delivery.headers],
         "body": stored.delivery.body.decode("utf-8", "backslashreplace"),
-        "cursor": Spot(int(at.timestamp() * 1000), stored.id).cursor,
+        "cursor": Spot(int(stored.listed_at.timestamp() * 1000), stored.id).cursor,
     }
 
 

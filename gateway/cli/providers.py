@@ -9,8 +9,6 @@ from jobs.runtime import Runtime
 from providers.configuration import secret_labels
 from providers.registry import Instance
 
-_MODES = {True: "live", False: "test", None: "live and test"}
-
 
 @click.command(name="providers")
 @as_json
@@ -24,7 +22,7 @@ def command(*, as_json: bool) -> None:
 def _show(runtime: Runtime, instance: Instance, *, as_json: bool) -> None:
     uses = {use.label: use for use in runtime.secret_uses.of(instance.name)}
     labels = list(dict.fromkeys([*secret_labels(instance.config), *uses]))
-    path, mode = f"/webhooks/{instance.name}", _MODES[instance.livemode]
+    path, mode = f"/webhooks/{instance.name}", instance.mode
     say(
         as_json,
         f"{instance.name}  {instance.adapter.id}  {path}  {mode}",

@@ -10,7 +10,7 @@ import click
 from gateway.cli import operating
 from gateway.cli.operating import as_json, delivery_facts, say
 from gateway.store.deliveries import StoredDelivery
-from gateway.store.keys import DeliveryState
+from gateway.store.keys import LISTED, DeliveryState
 from jobs.runtime import Runtime
 
 _PAUSE, _PAGE = 0.5, 500
@@ -40,8 +40,7 @@ def follow(runtime: Runtime, since: datetime) -> Iterator[StoredDelivery]:
     while True:
         spots = {
             (spot.delivery_id, state, spot.millis): spot
-            for state in DeliveryState
-            if state is not DeliveryState.RECEIVED
+            for state in LISTED
             for spot in runtime.inbox.page(state, None, since - _OVERLAP, _PAGE)
         }
         new = sorted((key for key in spots if key not in seen), key=lambda key: key[2])
@@ -57,6 +56,6 @@ def _show(stored: StoredDelivery, *, as_json: bool) -> None:
     if as_json:
         say(as_json, "", **delivery_facts(stored))
         return
-    at = (stored.finished_at or stored.delivery.received_at).isoformat(timespec="milliseconds")
+    at = stored.listed_at.isoformat(timespec="milliseconds")
     for note in stored.notes or ("",):
         click.echo(f"{at}  {stored.delivery.provider_id}  {stored.state}  {note}  {stored.id}")

@@ -43,6 +43,11 @@ class StoredDelivery:
     request_id: str = ""
 
     @property
+    def listed_at(self) -> datetime:
+        """When it got into the list of its state."""
+        return self.finished_at or self.delivery.received_at
+
+    @property
     def has_body(self) -> bool:
         """Bodies are let go of in time; then a digest is there in their place."""
         return not self.digest

@@ -28,7 +28,7 @@ from gateway.store.deliveries import (
     encode_waits,
     pack,
 )
-from gateway.store.keys import DeliveryState
+from gateway.store.keys import LISTED, DeliveryState
 from gateway.store.sealing import Seal
 from gateway.store.times import from_micros, to_micros
 
@@ -268,7 +268,7 @@ class Inbox:
 
 
 def _lists(shard: int) -> list[str]:
-    return [keys.deliveries(shard, s) for s in DeliveryState if s is not DeliveryState.RECEIVED]
+    return [keys.deliveries(shard, state) for state in LISTED]
 
 
 def _sealed(seal: Seal) -> list[Any]:

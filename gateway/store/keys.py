@@ -26,6 +26,10 @@ class DeliveryState(StrEnum):
     DEAD = "dead"
 
 
+LISTED = tuple(state for state in DeliveryState if state is not DeliveryState.RECEIVED)
+"""The states that have a list."""
+
+
 def session(session_id: str) -> str:
     return f"session:{{{session_id}}}"
 

@@ -8,7 +8,7 @@ from prometheus_client.registry import Collector
 
 from gateway.domain.errors import StoreUnavailable
 from gateway.store.health import Health
-from gateway.store.keys import DeliveryState
+from gateway.store.keys import LISTED
 from gateway.web.services import Services
 
 
@@ -48,9 +48,8 @@ class Gauges(Collector):
         listed = GaugeMetricFamily(
             "gateway_deliveries", "Deliveries in the list of each state.", labels=["state"]
         )
-        for state in DeliveryState:
-            if state is not DeliveryState.RECEIVED:
-                listed.add_metric([state.value], inbox.count(state))
+        for state in LISTED:
+            listed.add_metric([state.value], inbox.count(state))
         yield listed
 
     def _queues(self) -> Iterator[Metric]:

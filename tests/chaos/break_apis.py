@@ -1,6 +1,5 @@
 """Providers' APIs that misbehave while their webhooks have to be asked back."""
 
-import json
 import time
 from contextlib import ExitStack
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ from provider_api import Api, Mood, serving
 from scene import Row, Scale, Scene, fault, scene
 from stream import AMOUNT, SETTINGS, payment
 
+from gateway.cli.development import provider_environment
 from gateway.config import instance_prefix, load
 from gateway.store.inbox import Inbox
 from gateway.store.keys import DeliveryState
@@ -56,10 +56,9 @@ def _fetched_back(ports: dict[Mood, int]) -> dict[str, str]:
     """An account of a provider that is asked back for each mood."""
     own = {"GATEWAY_INSTANCES": ",".join(f"payplug-{mood}=payplug" for mood in Mood)}
     for mood, port in ports.items():
-        prefix = instance_prefix(f"payplug-{mood}")
-        own[f"{prefix}API_BASE"] = f"http://127.0.0.1:{port}"
-        for key, value in simulator.development_config("payplug").items():
-            own[f"{prefix}{key.upper()}"] = value if isinstance(value, str) else json.dumps(value)
+        name = f"payplug-{mood}"
+        own |= provider_environment("payplug", name)
+        own[f"{instance_prefix(name)}API_BASE"] = f"http://127.0.0.1:{port}"
     return own
 
 

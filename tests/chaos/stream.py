@@ -6,7 +6,6 @@ happens twice shows in the money: a session's refunds must be as many as were ac
 
 import http.client
 import itertools
-import json
 import threading
 import time
 from collections import Counter
@@ -17,7 +16,8 @@ from typing import Self
 
 from processes import Gateway, eventually
 
-from gateway.config import instance_prefix, load
+from gateway.cli.development import provider_environment
+from gateway.config import load
 from gateway.domain.events import Delivery
 from gateway.store.inbox import Inbox
 from gateway.store.sessions import Sessions
@@ -30,17 +30,8 @@ _SENDERS = 6
 _TIMEOUT = 10.0
 
 
-def _settings() -> dict[str, str]:
-    """The environment of a gateway that knows these providers by their development secrets."""
-    own = {}
-    for name in PROVIDERS:
-        for key, value in simulator.development_config(name).items():
-            text = value if isinstance(value, str) else json.dumps(value)
-            own[f"{instance_prefix(name)}{key.upper()}"] = text
-    return own
-
-
-SETTINGS = _settings()
+# The environment of a gateway that knows these providers by their development secrets.
+SETTINGS = {k: v for name in PROVIDERS for k, v in provider_environment(name).items()}
 INSTANCES = load({"GATEWAY_STORE_URL": "unix:///none", **SETTINGS}).instances
 
 

@@ -1,13 +1,11 @@
 """A real browser before a real gateway."""
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from browser import CHROMIUM, OPTIONS, log_in
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
-from processes import Gateway
+from processes import Gateway, running
 
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 
@@ -46,11 +44,5 @@ def _is_wrong(said: ConsoleMessage) -> bool:
 
 @pytest.fixture
 def gateway() -> Iterator[Gateway]:
-    """A gateway of its own for each test, in a folder whose path is short enough for a socket."""
-    with tempfile.TemporaryDirectory(prefix="pwg-") as folder:
-        made = Gateway(Path(folder))
-        try:
-            made.start()
-            yield made
-        finally:
-            made.stop()
+    with running() as made:
+        yield made

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from processes import Gateway
+from processes import running
 
 # A shell starts what is in its background with SIGINT ignored, and every child inherits that:
 # a test that presses Ctrl-C would wait forever.
@@ -20,11 +20,7 @@ def short_folder():
 
 
 @pytest.fixture
-def gateway(short_folder):
+def gateway():
     """A gateway of its own for each test: it may be killed at will."""
-    made = Gateway(short_folder)
-    try:
-        made.start()
+    with running() as made:
         yield made
-    finally:
-        made.stop()

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -203,6 +204,18 @@ class Gateway:
             ).status_code
         except requests.RequestException:
             return 0
+
+
+@contextmanager
+def running() -> Iterator[Gateway]:
+    """A gateway of its own, to be killed at will, in a folder whose path suits a socket."""
+    with tempfile.TemporaryDirectory(prefix="pwg-", ignore_cleanup_errors=True) as folder:
+        made = Gateway(Path(folder))
+        try:
+            made.start()
+            yield made
+        finally:
+            made.stop()
 
 
 def stripe(event_id: str, kind: str, session_id: str, **fields) -> Delivery:

@@ -13,9 +13,9 @@ from gateway.domain.errors import Cause, InvalidInput
 from gateway.domain.events import Delivery
 from gateway.store.deliveries import Spot
 from gateway.store.journal import Rejection
-from gateway.store.keys import DeliveryState
+from gateway.store.keys import LISTED, DeliveryState
 from gateway.store.tallies import REFUSED
-from gateway.web.console import words
+from gateway.web.console.masking import masked
 from gateway.web.deliveries import stored_delivery
 from gateway.web.services import Services
 from jobs import replay
@@ -42,7 +42,7 @@ def add(routes: Blueprint, services: Services) -> None:
         common = {
             "wanted": wanted,
             "providers": sorted(runtime.instances),
-            "states": [s.value for s in DeliveryState if s is not DeliveryState.RECEIVED],
+            "states": [state.value for state in LISTED],
             "causes": [cause.value for cause in Cause],
         }
         if wanted.get("state") == REFUSED:
@@ -65,7 +65,7 @@ def add(routes: Blueprint, services: Services) -> None:
             stored=stored,
             preview=replay.preview(runtime, stored),
             headers=_headers(stored.delivery),
-            body=words.body(stored.delivery.body) if stored.has_body else "",
+            body=masked(stored.delivery.body) if stored.has_body else "",
             asked=request.args.get("asked", ""),
         )
 
@@ -77,7 +77,7 @@ def add(routes: Blueprint, services: Services) -> None:
             rejection=rejection,
             found=rejection.diagnosis.as_json() if rejection.diagnosis else {},
             headers=_headers(rejection.delivery),
-            body=words.body(rejection.delivery.body),
+            body=masked(rejection.delivery.body),
             why=request.args.get("why", ""),
         )
 

@@ -92,5 +92,5 @@ def _refuse_other_sites() -> None:
 def _ours(target: str) -> str:
     """Where to go on: a page of the console, never another site."""
     home = url_for("console.overview")
-    clean = target.startswith(f"{home}") and "\\" not in target and "//" not in target
+    clean = target.startswith(home) and "\\" not in target and "//" not in target
     return target if clean else home

@@ -1,12 +1,13 @@
 """The overview: what needs a person on top, then each provider's day, the store and the workers."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flask import Blueprint, render_template, url_for
 
+from gateway.store.health import Health
 from gateway.store.keys import DeliveryState
 from gateway.store.secret_use import SecretUse
 from gateway.store.tallies import BOUNDS, HOURS, RECEIVED, REFUSED, Day, Hour, quantile
@@ -63,24 +64,27 @@ def add(routes: Blueprint, services: Services) -> None:
         names = sorted(runtime.instances)
         days = dict(zip(names, runtime.tallies.days(names, now), strict=True))
         inbox = runtime.inbox
+        health, queues = services.health(), runtime.queue.depths()
         oldest = min(filter(None, map(inbox.oldest_at, range(inbox.shards))), default=None)
         return render_template(
             "console/overview.html",
-            needs=[*_waiting(services), *_of_providers(services, days, now)],
+            needs=[*_waiting(services, health, queues), *_of_providers(services, days, now)],
             rows=[_row(name, day) for name, day in days.items()],
             columns=COLUMNS,
             height=_HEIGHT,
-            health=services.health(),
+            health=health,
             backlog=sum(inbox.backlog(shard) for shard in range(inbox.shards)),
             oldest=now - oldest if oldest else None,
-            queues=runtime.queue.depths(),
+            queues=queues,
         )
 
 
-def _waiting(services: Services) -> Iterator[Need]:
-    for fault in services.health().faults:
+def _waiting(
+    services: Services, health: Health, queues: Mapping[str, tuple[int, int]]
+) -> Iterator[Need]:
+    for fault in health.faults:
         yield Need(fault, url_for("console.overview", _anchor="store"))
-    for name, (_, workers) in services.runtime.queue.depths().items():
+    for name, (_, workers) in queues.items():
         if not workers:
             told = f"Nobody works on the queue {name}: start its worker (Procfile)"
             yield Need(told, url_for("console.overview", _anchor="store"))

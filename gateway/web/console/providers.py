@@ -12,8 +12,6 @@ from gateway.web.services import Services
 from providers.configuration import secret_labels
 from providers.registry import Instance
 
-_MODES = {True: "live", False: "test", None: "live and test"}
-
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -46,7 +44,7 @@ def _shown(services: Services, instance: Instance, last: datetime | None, now: d
         name=instance.name,
         adapter=instance.adapter.id,
         path=PREFIX + instance.name,
-        mode=_MODES[instance.livemode],
+        mode=instance.mode,
         last_at=last,
         secrets=tuple((label, by_label.get(label)) for label in labels),
         idle=frozenset(unused(instance, uses, now)),
