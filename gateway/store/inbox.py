@@ -5,6 +5,7 @@ group; an entry is a delivery id, and stays until the delivery's work is finishe
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from redis.exceptions import ResponseError
 
 from gateway.domain.events import Delivery
 from gateway.store import keys
-from gateway.store.connection import Call, call, call_many, executed, guarded
+from gateway.store.connection import Call, batched, call, call_many, executed, guarded
 from gateway.store.deliveries import (
     Appended,
     Entry,
@@ -120,7 +121,14 @@ class Inbox:
         self, shard: int, finished: Iterable[Finished], leaves: DeliveryState | None = None
     ) -> None:
         """Ends the work on entries of one shard, in one round trip; `leaves`: their list so far."""
-        calls = [_finish_call(shard, one, leaves, self._seal) for one in finished]
+        together = defaultdict(list)
+        for one in finished:
+            together[one.state, one.at].append(one)
+        calls = [
+            _finish_call(shard, state, at, part, leaves, self._seal)
+            for (state, at), ended in together.items()
+            for part in batched(ended)
+        ]
         call_many(self._client, calls)
 
     def note_failure(self, delivery_id: str, why: str) -> None:
@@ -275,21 +283,32 @@ def _sealed(seal: Seal) -> list[Any]:
     return ["sealed", 1] if seal.closes else []
 
 
-def _finish_call(shard: int, one: Finished, leaves: DeliveryState | None, seal: Seal) -> Call:
-    delivery_id = one.entry.delivery_id
-    where = [keys.delivery(delivery_id), keys.inbox(shard), keys.deliveries(shard, one.state)]
-    where += [keys.deliveries(shard, leaves)] if leaves else []
-    done = one.state is DeliveryState.APPLIED
-    values: list[Any] = [one.entry.stream_id, GROUP, delivery_id, one.state.value]
-    values += [_milliseconds_of(one.at), _milliseconds(RETENTION) if done else 0]
-    if done and one.stored is not None:
-        # Now and not at the edge: a provider waits there.
-        values += ["packed", pack(one.stored, one.at, one.notes, seal), *_sealed(seal)]
-    else:
-        values += ["finished", to_micros(one.at), "notes", json.dumps(one.notes)]
-    if one.waits:
-        values += ["waits", encode_waits(one.waits)]
+def _finish_call(
+    shard: int,
+    state: DeliveryState,
+    at: datetime,
+    finished: Sequence[Finished],
+    leaves: DeliveryState | None,
+    seal: Seal,
+) -> Call:
+    lists = [keys.deliveries(shard, one) for one in (state, *([leaves] if leaves else []))]
+    where = [keys.inbox(shard), *lists]
+    where += [keys.delivery(one.entry.delivery_id) for one in finished]
+    keep = _milliseconds(RETENTION) if state is DeliveryState.APPLIED else 0
+    values: list[Any] = [GROUP, state.value, _milliseconds_of(at), keep, len(lists) - 1]
+    for one in finished:
+        fields = _finish_fields(one, seal)
+        values += [one.entry.stream_id, one.entry.delivery_id, len(fields), *fields]
     return "finish", where, values
+
+
+def _finish_fields(one: Finished, seal: Seal) -> list[Any]:
+    if one.state is DeliveryState.APPLIED and one.stored is not None:
+        # Now and not at the edge: a provider waits there.
+        fields: list[Any] = ["packed", pack(one.stored, one.at, one.notes, seal), *_sealed(seal)]
+    else:
+        fields = ["finished", to_micros(one.at), "notes", json.dumps(one.notes)]
+    return fields + (["waits", encode_waits(one.waits)] if one.waits else [])
 
 
 def _entries(reply: Any) -> list[Entry]:

@@ -7,6 +7,7 @@ place anew, so a place that was missed once is made good by the next telling.
 
 import base64
 import binascii
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +19,7 @@ from gateway.domain.errors import InvalidInput
 from gateway.domain.events import SessionStatus
 from gateway.domain.sessions import PaymentSession
 from gateway.store import keys
-from gateway.store.connection import Call, call_many, executed, guarded
+from gateway.store.connection import Call, batched, call_many, executed, guarded
 from gateway.store.times import to_micros
 
 
@@ -54,7 +55,15 @@ class Listings:
 
     def state(self, sessions: Sequence[PaymentSession]) -> None:
         """Lists sessions under their present status; repeating it changes nothing."""
-        call_many(self._client, [_list_call(session) for session in sessions])
+        together = defaultdict(list)
+        for session in sessions:
+            together[session.provider_id, session.status].append(session)
+        calls = [
+            _list_call(provider_id, status, part)
+            for (provider_id, status), listed in together.items()
+            for part in batched(listed)
+        ]
+        call_many(self._client, calls)
 
     def expect_expiry(self, session_id: str, expires_at: datetime) -> None:
         """Has a session looked at when its time has come; say so before it is written."""
@@ -106,8 +115,8 @@ def _order(place: Place) -> tuple[int, str]:
     return place.micros, place.session_id
 
 
-def _list_call(session: PaymentSession) -> Call:
-    others = [status for status in SessionStatus if status is not session.status]
-    statuses = [session.status, *others]
-    where = [keys.sessions_by(session.provider_id, status) for status in statuses]
-    return "list_session", where, [session.id, to_micros(session.updated_at)]
+def _list_call(provider_id: str, status: SessionStatus, sessions: Sequence[PaymentSession]) -> Call:
+    statuses = [status, *(other for other in SessionStatus if other is not status)]
+    where = [keys.sessions_by(provider_id, status) for status in statuses]
+    places = [(to_micros(session.updated_at), session.id) for session in sessions]
+    return "list_sessions", where, [value for place in places for value in place]

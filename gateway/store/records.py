@@ -13,6 +13,8 @@ from gateway.domain.sessions import Claim, Outcome, PaymentSession, Strength
 from gateway.store.times import from_micros, to_micros
 
 _FORM, _FIELDS = 1, 19
+# `json.dumps` makes one of these each time.
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 def encode(session: PaymentSession) -> str:
@@ -160,4 +162,4 @@ def _written(values: list[Any]) -> str:
     """Without the Nones at the end. JSON's own module: data may hold whatever JSON can."""
     while values[-1] is None:
         values.pop()
-    return json.dumps(values, separators=(",", ":"))
+    return _ENCODER.encode(values)

@@ -25,7 +25,7 @@ FUNCTIONS = (
     "rewrite",
     "journal",
     "forget_rejected",
-    "list_session",
+    "list_sessions",
 )
 
 

@@ -2,11 +2,6 @@
 -- the rules live in Python. Every function may be repeated without harm, since a client that
 -- lost a reply sends its call again.
 
--- Takes a delivery out of the lists that it may stand in: those after the first `from` keys.
-local function unlist(keys, from, id)
-  for at = from + 1, #keys do redis.call('ZREM', keys[at], id) end
-end
-
 -- Keeps a verified delivery, unless it is there already, and says whether its shard needs a
 -- wake-up: the flag is set here, so that only the first of a burst pays for one.
 -- KEYS delivery, inbox, wake   ARGV id, wake flag's TTL (ms), field, value, ...
@@ -23,23 +18,36 @@ local function append(keys, args)
   return {1, due and 1 or 0}
 end
 
--- Ends the work on an inbox entry: the delivery's state and what came of it, its place in the
--- list of that state, and the entry itself.
--- KEYS delivery, inbox, list, lists it leaves...   ARGV stream id, group, delivery id, state, now (ms),
--- how long to keep the delivery (ms, 0: until somebody acts), field, value, ...
+-- Ends the work on inbox entries: each delivery's state and what came of it, its place in the list
+-- of that state, and the entry itself. Many at once, since the disk is waited for after each call.
+-- KEYS inbox, list, lists they leave..., deliveries...   ARGV group, state, now (ms), how long to keep
+-- the deliveries (ms, 0: until somebody acts), how many lists they leave, and for each delivery:
+-- stream id, delivery id, how many of the following are its own, field, value, ...
 -- What is packed comes first, and takes the place of all that it holds.
 local function finish(keys, args)
-  if redis.call('EXISTS', keys[1]) == 1 then
-    if args[7] == 'packed' then
-      redis.call('HDEL', keys[1], 'meta', 'body', 'finished', 'notes', 'waits', 'sealed')
+  local leaves, at = 2 + args[5], 6
+  local entries, ids, listed = {}, {}, {}
+  for key = leaves + 1, #keys do
+    local values, last = at + 3, at + 2 + args[at + 2]
+    entries[#entries + 1] = args[at]
+    if redis.call('EXISTS', keys[key]) == 1 then
+      if args[values] == 'packed' then
+        redis.call('HDEL', keys[key], 'meta', 'body', 'finished', 'notes', 'waits', 'sealed')
+      end
+      redis.call('HSET', keys[key], 'state', args[2], unpack(args, values, last))
+      if args[4] ~= '0' then redis.call('PEXPIRE', keys[key], args[4]) end
+      ids[#ids + 1] = args[at + 1]
+      listed[#listed + 1] = args[3]
+      listed[#listed + 1] = args[at + 1]
     end
-    redis.call('HSET', keys[1], 'state', args[4], unpack(args, 7))
-    unlist(keys, 3, args[3])
-    redis.call('ZADD', keys[3], args[5], args[3])
-    if args[6] ~= '0' then redis.call('PEXPIRE', keys[1], args[6]) end
+    at = last + 1
   end
-  redis.call('XACK', keys[2], args[2], args[1])
-  redis.call('XDEL', keys[2], args[1])
+  if #ids > 0 then
+    for key = 3, leaves do redis.call('ZREM', keys[key], unpack(ids)) end
+    redis.call('ZADD', keys[2], unpack(listed))
+  end
+  redis.call('XACK', keys[1], args[1], unpack(entries))
+  redis.call('XDEL', keys[1], unpack(entries))
   return 1
 end
 
@@ -75,7 +83,7 @@ end
 -- Puts a delivery back into the inbox: its session was created, or an operator asks.
 -- KEYS delivery, inbox, wake, lists it leaves...   ARGV delivery id, wake flag's TTL (ms)
 local function requeue(keys, args)
-  unlist(keys, 3, args[1])
+  for key = 4, #keys do redis.call('ZREM', keys[key], args[1]) end
   if redis.call('EXISTS', keys[1]) == 0 then return {0, 0} end
   redis.call('HSET', keys[1], 'state', 'received')
   redis.call('HDEL', keys[1], 'tries', 'failure')
@@ -179,10 +187,12 @@ local function forget_rejected(keys, args)
   return #old
 end
 
--- Lists a session under its status and under no other.
--- KEYS the list of its status, the lists of the others...   ARGV session id, time (microseconds)
-local function list_session(keys, args)
-  redis.call('ZADD', keys[1], args[2], args[1])
-  unlist(keys, 1, args[1])
+-- Lists sessions under their status and under no other.
+-- KEYS the list of their status, the lists of the others...   ARGV time (microseconds), session id, ...
+local function list_sessions(keys, args)
+  local ids = {}
+  for at = 2, #args, 2 do ids[#ids + 1] = args[at] end
+  redis.call('ZADD', keys[1], unpack(args))
+  for key = 2, #keys do redis.call('ZREM', keys[key], unpack(ids)) end
   return 1
 end
