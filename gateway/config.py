@@ -28,6 +28,8 @@ PREFIX = "GATEWAY_"
 _CLIENT = frozenset({"URL", "TOKEN"})
 METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 """The Prometheus client's own variable: it reads it when it is imported."""
+TRACES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+"""OpenTelemetry's own variables that name a collector; it reads the rest of its own by itself."""
 MIN_BODY, MAX_BODY = 1024, 2**24
 _STORE_SCHEMES = ("redis://", "rediss://", "unix://")
 
@@ -61,6 +63,7 @@ class Settings:
     body_keys: tuple[str, ...] = field(default=(), repr=False)
     log_format: LogFormat = LogFormat.JSON
     metrics_dir: str | None = None
+    traces: bool = False
     instances: Mapping[str, Instance] = field(default_factory=dict)
 
     def limit_of(self, instance: Instance | None) -> int:
@@ -148,6 +151,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         body_keys=_keys_of(own["BODY_KEYS"]),
         log_format=own["LOG_FORMAT"],
         metrics_dir=environ.get(METRICS_DIR),
+        traces=any(environ.get(name) for name in TRACES),
         instances=instances,
     )
 

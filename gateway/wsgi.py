@@ -2,6 +2,7 @@
 
 import sys
 
+from gateway import tracing
 from gateway.config import from_environment
 from gateway.domain.errors import ConfigurationError
 from gateway.observe import configure_logging
@@ -10,6 +11,7 @@ from gateway.web.services import connect
 
 try:
     _settings = from_environment()
+    tracing.configure(_settings)
 except ConfigurationError as error:
     sys.exit(str(error))
 configure_logging(_settings.log_format)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from structlog import get_logger
 
-from gateway import metrics
+from gateway import metrics, tracing
 from gateway.domain.errors import GatewayError
 from gateway.domain.events import PaymentEvent
 from gateway.domain.history import Decision, decision_key
@@ -73,6 +73,12 @@ class Result:
             lag=lag,
             first=first,
         )
+
+    def trace(self, work: str, stored: StoredDelivery, seconds: float) -> None:
+        """Says to whom traces what this work, which has just ended, was about."""
+        if stored.trace:
+            facts = {"provider": stored.delivery.provider_id, "delivery": stored.id}
+            tracing.record(work, stored.trace, seconds, state=self.state.value, **facts)
 
 
 def apply_events(

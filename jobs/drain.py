@@ -147,6 +147,7 @@ class Drain:
         self._runtime.inbox.note_failure(delivery_id, why)
 
     def _apply_batch(self, entries: Sequence[Entry]) -> None:
+        began = time.monotonic()
         loaded = self._runtime.inbox.load([entry.delivery_id for entry in entries])
         work = [
             self._read(entry, stored)
@@ -160,6 +161,9 @@ class Drain:
         gone = DeliveryState.DEAD, ("it is no longer in the store",)
         lost = [e for e, s in zip(entries, loaded, strict=True) if s is None]
         self._finish([*done, *((entry, None, Result(*gone)) for entry in lost)])
+        took = time.monotonic() - began
+        for _, stored, outcome in done:
+            outcome.trace("apply", stored, took)
         for item in work:
             if item.result and item.result.state is DeliveryState.UNSETTLED:
                 self._runtime.queue.settle(item.stored.id)

@@ -1,5 +1,6 @@
 """Settling: what a delivery alone cannot prove is asked from the provider's API."""
 
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -45,6 +46,7 @@ class Settlement:
     def __init__(self, runtime: Runtime, delivery_id: str) -> None:
         self._runtime = runtime
         self._id = delivery_id
+        self._began = time.monotonic()
 
     def run(self) -> None:
         """Asks, applies, and lists the delivery by its result. Raises TryLater."""
@@ -104,6 +106,7 @@ class Settlement:
         self._runtime.inbox.finish(shard_of(self._id), finished, leaves=DeliveryState.UNSETTLED)
         if stored is not None:
             self._runtime.tallies.count([result.worked(stored, now)])
+            result.trace("settle", stored, time.monotonic() - self._began)
         provider = stored.delivery.provider_id if stored else ""
         metrics.DELIVERIES.labels(provider, result.state.value).inc()
         log.info(

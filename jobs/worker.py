@@ -17,6 +17,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from structlog import get_logger
 
+from gateway import tracing
 from gateway.config import Settings, from_environment
 from gateway.domain.errors import ConfigurationError, GatewayError, StoreUnavailable
 from gateway.observe import configure_logging
@@ -108,11 +109,15 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     try:
         settings = from_environment()
+        tracing.configure(settings)
     except ConfigurationError as error:
         print(error, file=sys.stderr)  # noqa: T201 - logging is configured by what is at fault
         return 2
     configure_logging(settings.log_format)
-    work(settings, QUEUES[role])
+    try:
+        work(settings, QUEUES[role])
+    finally:
+        tracing.stop()
     return 0
 
 

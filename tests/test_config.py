@@ -165,3 +165,10 @@ def test_provider_may_have_a_limit_of_its_own():
                     "GATEWAY_STRIPE_MAX_BODY": odd,
                 }
             )
+
+
+def test_traces_are_made_once_opentelemetrys_own_variables_name_a_collector():
+    given = {"GATEWAY_STORE_URL": "redis://localhost"}
+    assert not load(given).traces
+    for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        assert load(given | {name: "http://localhost:4318"}).traces

@@ -25,7 +25,7 @@ class StoredDelivery:
 
     `failure` is what went wrong at the last try to apply it, `asked` who had it tried again,
     `request_id` that of the request that brought it, until it is applied: the logs of web and
-    jobs meet in it.
+    jobs meet in it. So is `trace`, the span that it arrived in, if it was traced.
     """
 
     id: str
@@ -41,6 +41,7 @@ class StoredDelivery:
     asked: str = ""
     digest: str = ""
     request_id: str = ""
+    trace: str = ""
 
     @property
     def listed_at(self) -> datetime:
@@ -97,6 +98,14 @@ class Appended:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many entries are not finished, and when the oldest one came (aware UTC)."""
+
+    count: int
+    oldest_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One piece of work: a place in a shard's stream, and the delivery that it names."""
 
@@ -119,27 +128,28 @@ class Finished:
     stored: StoredDelivery | None = None
 
 
-def encode_meta(delivery: Delivery, *, secret: str, settled: bool, request_id: str = "") -> bytes:
+def encode_meta(
+    delivery: Delivery, *, secret: str, settled: bool, request_id: str = "", trace: str = ""
+) -> bytes:
     """All of a delivery but its body, as it is kept."""
-    return orjson.dumps(
-        {
-            "i": request_id,
-            "p": delivery.provider_id,
-            "t": to_micros(delivery.received_at),
-            "h": delivery.headers,
-            "m": delivery.method,
-            "u": delivery.path,
-            "q": delivery.query,
-            "a": delivery.remote_addr,
-            "s": secret,
-            "v": int(settled),
-        }
-    )
+    told = {
+        "i": request_id,
+        "p": delivery.provider_id,
+        "t": to_micros(delivery.received_at),
+        "h": delivery.headers,
+        "m": delivery.method,
+        "u": delivery.path,
+        "q": delivery.query,
+        "a": delivery.remote_addr,
+        "s": secret,
+        "v": int(settled),
+    }
+    return orjson.dumps(told | {"o": trace} if trace else told)
 
 
 def pack(stored: StoredDelivery, at: datetime, notes: Sequence[str], seal: Seal) -> bytes:
     """A delivery and what came of it in one piece, sealed: as an applied one is kept."""
-    # The request's id is random, so it would cost as much as all headers; the log has it.
+    # The request's id and its trace are random: they would cost as much as all headers.
     meta = encode_meta(stored.delivery, secret=stored.secret, settled=stored.settled)
     ended = _NOTES.encode([to_micros(at), *notes]).encode()
     return seal.close(packing.pack(meta, ended, stored.delivery.body))
@@ -176,6 +186,7 @@ def decode(delivery_id: str, raw: Mapping[bytes, bytes], seal: Seal) -> StoredDe
         asked=raw.get(b"asked", b"").decode(),
         digest=raw.get(b"digest", b"").decode(),
         request_id=told.get("i", ""),
+        trace=told.get("o", ""),
     )
 
 

@@ -23,6 +23,7 @@ from gateway.store.deliveries import (
     Parked,
     Spot,
     StoredDelivery,
+    Waiting,
     decode,
     decode_parked,
     encode_meta,
@@ -58,13 +59,22 @@ class Inbox:
         self._seal = seal
 
     def append(
-        self, delivery: Delivery, key: bytes, *, secret: str, settled: bool, request_id: str = ""
+        self,
+        delivery: Delivery,
+        key: bytes,
+        *,
+        secret: str,
+        settled: bool,
+        request_id: str = "",
+        trace: str = "",
     ) -> Appended:
         """Makes a verified delivery durable in one round trip, unless its key is known."""
         delivery_id = keys.delivery_id(delivery.provider_id, key, self.shards)
         shard = keys.shard_of(delivery_id)
         where = [keys.delivery(delivery_id), keys.inbox(shard), keys.wake(shard)]
-        meta = encode_meta(delivery, secret=secret, settled=settled, request_id=request_id)
+        meta = encode_meta(
+            delivery, secret=secret, settled=settled, request_id=request_id, trace=trace
+        )
         values = [delivery_id, _WAKE_MILLIS, "meta", meta]
         values += ["body", self._seal.close(delivery.body), *_sealed(self._seal)]
         new, due = call(self._client, "append", where, values)
@@ -176,6 +186,12 @@ class Inbox:
         """When the longest waiting entry of a shard came; None: there is none."""
         found: Any = guarded(self._client.xrange, keys.inbox(shard), count=1)
         return from_micros(int(_text(found[0][0]).partition("-")[0]) * 1000) if found else None
+
+    def waiting(self) -> Waiting:
+        """What waits in all shards together."""
+        shards = range(self.shards)
+        oldest = min(filter(None, map(self.oldest_at, shards)), default=None)
+        return Waiting(sum(map(self.backlog, shards)), oldest)
 
     def listed(self, state: DeliveryState, count: int) -> list[str]:
         """Ids of the latest deliveries in a state, newest first."""

@@ -20,9 +20,10 @@ from structlog import get_logger
 from werkzeug.exceptions import TooManyRequests
 from werkzeug.wsgi import get_content_length, get_input_stream
 
-from gateway import metrics
+from gateway import metrics, tracing
 from gateway.domain.errors import Cause, NotFound, Rejected, StoreUnavailable
 from gateway.domain.events import Delivery
+from gateway.observe import REQUEST_ID
 from gateway.web import problems
 from gateway.web.journaling import journal_gate, unproven_gate
 from gateway.web.keeping import keep
@@ -73,7 +74,8 @@ class Ingress:
         began = time.perf_counter()
         problems.begin(environ)
         try:
-            answer = self.receive(environ, environ["PATH_INFO"].removeprefix(PREFIX))
+            with tracing.span("webhook", request_id=REQUEST_ID.get()):
+                answer = self.receive(environ, environ["PATH_INFO"].removeprefix(PREFIX))
         except Exception as error:  # noqa: BLE001 - as Flask does, whatever it is
             answer = problems.of(error)
         metrics.ACKNOWLEDGEMENT.observe(time.perf_counter() - began)
@@ -92,6 +94,11 @@ class Ingress:
         delivery = self._delivery(environ, name, instance)
         if instance is None:
             return self._unconfigured(delivery)
+        return self.take(instance, delivery)
+
+    def take(self, instance: Instance, delivery: Delivery) -> Reply | Response:
+        """Verifies a delivery and makes it durable. Raises StoreUnavailable."""
+        name = instance.name
         try:
             handshake = instance.adapter.handshake(delivery, instance.config)
             if handshake is not None:
@@ -194,6 +201,7 @@ class Ingress:
 
 def _count(name: str, outcome: str) -> None:
     metrics.WEBHOOKS.labels(name, outcome).inc()
+    tracing.note(provider=name, outcome=outcome)
 
 
 def _headers(environ: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

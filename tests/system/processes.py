@@ -207,10 +207,10 @@ class Gateway:
 
 
 @contextmanager
-def running() -> Iterator[Gateway]:
+def running(settings: dict[str, str] = SECRETS) -> Iterator[Gateway]:
     """A gateway of its own, to be killed at will, in a folder whose path suits a socket."""
     with tempfile.TemporaryDirectory(prefix="pwg-", ignore_cleanup_errors=True) as folder:
-        made = Gateway(Path(folder))
+        made = Gateway(Path(folder), settings)
         try:
             made.start()
             yield made
