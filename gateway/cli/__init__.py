@@ -17,6 +17,7 @@ _COMMANDS = {
     "demo": "gateway.cli.demo",
     "doctor": "gateway.cli.doctor",
     "export": "gateway.cli.export",
+    "overview": "gateway.cli.overview",
     "providers": "gateway.cli.providers",
     "rejections": "gateway.cli.rejections",
     "run": "gateway.cli.run",

@@ -112,17 +112,16 @@ def _work(runtime: Runtime) -> Iterator[Finding]:
         yield Finding(
             f"queue {name}", verdict, told if workers else f"{told}; start one (Procfile)"
         )
-    inbox = runtime.inbox
-    backlog = sum(inbox.backlog(shard) for shard in range(inbox.shards))
-    oldest = min(filter(None, map(inbox.oldest_at, range(inbox.shards))), default=None)
+    left = runtime.inbox.waiting()
+    oldest = left.oldest_at
     slow = oldest is not None and datetime.now(UTC) - oldest > _SLOW
-    told = f"{backlog} webhooks wait" + (
+    told = f"{left.count} webhooks wait" + (
         f", the oldest since {oldest.isoformat()}" if oldest else ""
     )
     if slow:
         told += "; see the workers' log"
     yield Finding("inbox", Verdict.WARNING if slow else Verdict.OK, told)
     for state, verb in _LISTS.items():
-        count = inbox.count(state)
+        count = runtime.inbox.count(state)
         told = f"{count}; `gateway {verb}` says why" if count else "none"
         yield Finding(state.value, Verdict.WARNING if count else Verdict.OK, told)

@@ -18,6 +18,7 @@ from gateway.web import (
     manual,
     openapi,
     operations,
+    overview,
     payments,
     problems,
     quarantine,
@@ -68,10 +69,10 @@ def create_app(services: Services) -> Flask:
         room = waiting.Waiting(services)
         app.register_blueprint(operations.metrics_blueprint(services, auth))
         app.register_blueprint(waiting.blueprint(services, auth, room))
-        app.register_blueprint(console.blueprint(services))
+        app.register_blueprint(console.blueprint(services, app.ingress))
         api = Api(app)
         api.register_blueprint(sessions.blueprint(services, auth, room))
-        for floor in (listings, payments, collections, quarantine, manual, deliveries):
+        for floor in (listings, payments, collections, quarantine, manual, deliveries, overview):
             api.register_blueprint(floor.blueprint(services, auth))
         # No view names it: it is what all errors look like.
         api.spec.components.schema("Problem", schema=Problem)

@@ -34,6 +34,17 @@ def test_doctor_tells_of_a_store_that_is_gone_and_of_settings_that_are_wrong(gat
     assert "GATEWAY_SHARDS" in "".join(wrong)
 
 
+def test_overview_tells_what_needs_a_person_and_what_came(gateway, applied):
+    (told,) = gateway("overview", "--json")
+    (stripe,) = told["providers"]
+    assert (1, 1, 0) == tuple(stripe["last_hour"][what] for what in ("received", "applied", "dead"))
+    assert ["gateway", "gateway-settle"] == [one["name"] for one in told["needs"]]
+
+    lines = gateway("overview")
+    assert any("Nobody works on the queue gateway" in line for line in lines)
+    assert any(line.split()[:4] == ["stripe", "1", "/", "1"] for line in lines)
+
+
 def test_providers_are_listed_without_their_secrets(gateway, applied):
     (found,) = gateway("providers", "--json")
 

@@ -6,8 +6,18 @@ Rendered here, without an outside host; reading needs no script. `read` looks, `
 from flask import Blueprint, Response, render_template
 
 from gateway.web import problems
-from gateway.web.console import actions, deliveries, login, overview, providers, sessions, words
+from gateway.web.console import (
+    actions,
+    deliveries,
+    login,
+    overview,
+    providers,
+    sessions,
+    trying,
+    words,
+)
 from gateway.web.console.login import Door
+from gateway.web.ingress import Ingress
 from gateway.web.services import Services
 
 PREFIX = "/console"
@@ -23,7 +33,8 @@ _HEADERS = {
 }
 
 
-def blueprint(services: Services) -> Blueprint:
+def blueprint(services: Services, ingress: Ingress | None) -> Blueprint:
+    """`ingress`: this process's own, if it has that face."""
     routes = Blueprint(
         "console",
         __name__,
@@ -37,6 +48,8 @@ def blueprint(services: Services) -> Blueprint:
     words.register(routes)
     for page in (login, overview, deliveries, sessions, providers, actions):
         page.add(routes, services)
+    if ingress is not None:
+        trying.add(routes, services, ingress)
     return routes
 
 

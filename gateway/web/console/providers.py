@@ -5,17 +5,22 @@ from datetime import datetime
 
 from flask import Blueprint, render_template
 
+from gateway.config import Face
 from gateway.store.secret_use import SecretUse
-from gateway.web.console.overview import unused
+from gateway.web.console.trying import kinds_to_try
 from gateway.web.ingress import PREFIX
 from gateway.web.services import Services
+from jobs.overview import unused
 from providers.configuration import secret_labels
 from providers.registry import Instance
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An instance; `idle` are the secrets that another one has replaced."""
+    """An instance; `idle` are the secrets that another one has replaced.
+
+    `kinds` are the test webhooks that can be sent as it.
+    """
 
     name: str
     adapter: str
@@ -24,6 +29,7 @@ class Shown:
     last_at: datetime | None
     secrets: tuple[tuple[str, SecretUse | None], ...]
     idle: frozenset[str]
+    kinds: tuple[str, ...]
 
 
 def add(routes: Blueprint, services: Services) -> None:
@@ -48,4 +54,5 @@ def _shown(services: Services, instance: Instance, last: datetime | None, now: d
         last_at=last,
         secrets=tuple((label, by_label.get(label)) for label in labels),
         idle=frozenset(unused(instance, uses, now)),
+        kinds=kinds_to_try(instance, now) if Face.WEBHOOKS in services.settings.faces else (),
     )
