@@ -9,10 +9,12 @@ import click
 from gateway.cli import operating
 from gateway.cli.operating import as_json, say
 from gateway.cli.timeline import timeline
+from gateway.domain.actions import accept, refuse
 from gateway.domain.events import SessionStatus
 from gateway.domain.money import major_units
 from gateway.domain.sessions import PaymentSession
 from jobs.erase import erase_session
+from jobs.quarantine import Answer, Claimed, give_answer
 
 
 @click.group(name="sessions")
@@ -68,6 +70,28 @@ def _line(found: PaymentSession, *, as_json: bool) -> None:
 
 def _facts(found: PaymentSession) -> dict[str, Any]:
     return dataclasses.asdict(found) | {"status": found.status}
+
+
+def _answer(name: str, answer: Answer, told: str) -> None:
+    """A command that answers for a claim in quarantine."""
+
+    @command.command(name=name, help=told)
+    @click.argument("session_id")
+    @click.argument("event_id")
+    @click.option("--source", help="Who told the event; else the session's provider.")
+    @click.option("--note", required=True, help="Why; the history keeps it.")
+    @as_json
+    def given(
+        session_id: str, event_id: str, *, source: str | None, note: str, as_json: bool
+    ) -> None:
+        with operating.runtime() as runtime:
+            teller = source or runtime.sessions.get(session_id).provider_id
+            claim = Claimed(session_id, teller, event_id)
+            _line(give_answer(runtime, claim, answer, note, operating.operator()), as_json=as_json)
+
+
+_answer("accept", accept, "Let a claim in quarantine authorize its session.")
+_answer("refuse", refuse, "Leave a claim in quarantine without effect.")
 
 
 @command.command()

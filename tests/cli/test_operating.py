@@ -1,10 +1,14 @@
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from on_call import delivery, drain, keep
 
 from gateway.domain.errors import Cause, Rejected
 from gateway.store.journal import Journal
+from gateway.store.keys import DeliveryState
+from providers import simulator
+from providers.simulator import SimulatedPayment
 
 
 def test_dead_letters_are_listed_and_requeued(gateway, runtime):
@@ -95,3 +99,22 @@ def test_session_is_erased_when_that_is_confirmed(gateway, runtime):
 
     gateway("sessions", "erase", "ps_1", code=1)
     assert "Erased, with 1 bodies." in gateway("sessions", "erase", "ps_1", "--yes")[-1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"), [("accept", "authorized"), ("refuse", "requires_more")]
+)
+def test_claim_in_quarantine_is_answered_with_a_note(gateway, runtime, answer, status):
+    told = SimulatedPayment(session_id="ps_1", external_id="pi_1", amount=4000, currency="EUR")
+    instance = runtime.instances["stripe"]
+    made = simulator.simulate(instance, "authorized", told, event_id="e1", at=datetime.now(UTC))
+    runtime.inbox.append(made, b"k", secret="s", settled=True)
+    drain(runtime)
+    (claim,) = [one for one in runtime.sessions.history("ps_1") if one.delivery_id]
+
+    gateway("sessions", answer, "ps_1", "nobody's", "--note", "no", code=1)
+    words = ("sessions", answer, "ps_1", claim.event_id, "--note", "the shop gave a rebate")
+    (done,) = gateway(*words, "--json")
+    assert ("ps_1", status) == (done["id"], done["status"])
+    assert "rebate" in runtime.sessions.history("ps_1")[-1].detail
+    assert 0 == runtime.inbox.count(DeliveryState.QUARANTINED)

@@ -9,10 +9,10 @@ from gateway.domain.errors import InvalidInput
 from gateway.web.console.deliveries import query_of, selection
 from gateway.web.console.login import operator
 from gateway.web.deliveries import MOST_REPLAYED, stored_delivery
-from gateway.web.quarantine import Claimed, give_answer
 from gateway.web.schemas import Answering
 from gateway.web.services import Services
 from jobs import replay
+from jobs.quarantine import Claimed, give_answer
 from jobs.reverify import reverify
 
 _ANSWERS = {"accept": accept, "refuse": refuse}
