@@ -13,9 +13,11 @@ def command() -> None:
 
 
 @command.command()
-def key() -> None:
+@as_json
+def key(*, as_json: bool) -> None:
     """Print a new key. Put it first in GATEWAY_BODY_KEYS, and keep the old ones behind it."""
-    click.echo(new_key())
+    made = new_key()
+    say(as_json, made, key=made)
 
 
 @command.command()

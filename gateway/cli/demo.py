@@ -1,8 +1,10 @@
 """`gateway demo`: two providers' webhooks through a real gateway, in the disorder of real life."""
 
 import json
+import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import click
 
 from gateway.cli.development import Gateway, Plan, development_environment, free_port, running
+from gateway.cli.operating import as_json, say
 from gateway.cli.posting import post
 from gateway.cli.timeline import timeline
 from gateway.client import Answer, GatewayClient, NewSession, Refused, Session
@@ -90,7 +93,8 @@ def _payment(session_id: str) -> SimulatedPayment:
 
 
 @click.command(name="demo")
-def command() -> None:
+@as_json
+def command(*, as_json: bool) -> None:
     """Play two providers' payments through a real gateway, print their timelines, check them.
 
     Everything is real, but the providers: an embedded Valkey that syncs every write, a web
@@ -100,17 +104,29 @@ def command() -> None:
     plain = {k: v for k, v in environment().items() if not k.startswith(PREFIX)}
     with Stop() as stop, tempfile.TemporaryDirectory(prefix="gateway-demo-") as data:
         plan = Plan(Path(data), free_port(), development_environment(plain))
-        click.echo("Starting Valkey, a web server, a worker and the cron process …")
-        with running(plan, lambda text: click.echo(text, err=True), stop) as gateway:
-            try:
-                _play(gateway, plan)
-            except GatewayError:
-                click.echo(gateway.supervisor.last_lines(), err=True)
-                raise
-    click.echo("\nAll of it held, and nothing is left running.")
+        # Programs get the result only; the story is for people.
+        with redirect_stdout(sys.stderr) if as_json else nullcontext():
+            checks = _run(plan, stop)
+    for text, holds in checks.items():
+        say(as_json, f"{'✓' if holds else '✗'} {text}", check=text, holds=holds)
+    broken = [text for text, holds in checks.items() if not holds]
+    if broken:
+        raise DemoFailure(f"This did not hold: {'; '.join(broken)}.")
+    click.echo("\nAll of it held, and nothing is left running.", err=as_json)
 
 
-def _play(gateway: Gateway, plan: Plan) -> None:
+def _run(plan: Plan, stop: Stop) -> Mapping[str, bool]:
+    """Plays the story; what should hold, and whether it did."""
+    click.echo("Starting Valkey, a web server, a worker and the cron process …")
+    with running(plan, lambda text: click.echo(text, err=True), stop) as gateway:
+        try:
+            return _play(gateway, plan)
+        except GatewayError:
+            click.echo(gateway.supervisor.last_lines(), err=True)
+            raise
+
+
+def _play(gateway: Gateway, plan: Plan) -> Mapping[str, bool]:
     instances = load({f"{PREFIX}STORE_URL": "redis://localhost", **plan.environment}).instances
     began = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=30)
     with GatewayClient(gateway.base_url, gateway.token) as client:
@@ -120,16 +136,8 @@ def _play(gateway: Gateway, plan: Plan) -> None:
             click.echo("")
             for line in timeline(client.get(session_id), client.history(session_id)):
                 click.echo(line)
-    _report(checks)
-
-
-def _report(checks: Mapping[str, bool]) -> None:
     click.echo("")
-    for text, holds in checks.items():
-        click.echo(f"{'✓' if holds else '✗'} {text}")
-    broken = [text for text, holds in checks.items() if not holds]
-    if broken:
-        raise DemoFailure(f"This did not hold: {'; '.join(broken)}.")
+    return checks
 
 
 def _stripe(stage: Stage) -> dict[str, bool]:

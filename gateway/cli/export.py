@@ -3,10 +3,11 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from enum import Enum
+from itertools import count
 from pathlib import Path
 from typing import Any, Self, TextIO
 
@@ -96,12 +97,15 @@ class _Target:
         self._output = output
         self._resources = ExitStack()
         self._file: TextIO = sys.stdout
+        self._told: Callable[[int], None] = lambda _: None
         self.cursor: str | None = None
 
     def __enter__(self) -> Self:
         if self._output is not None:
             self._file = self._resources.enter_context(self._output.open("a+", encoding="utf-8"))
             self._go_on()
+            bar = click.progressbar(count(), label="Exporting", show_pos=True, file=sys.stderr)
+            self._told = self._resources.enter_context(bar).update
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -118,6 +122,7 @@ class _Target:
     def write(self, lines: Iterator[Line]) -> None:
         for line in lines:
             self._file.write(f"{json.dumps(line, default=_plain)}\n")
+            self._told(1)
         self._file.flush()
 
 

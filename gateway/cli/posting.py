@@ -1,18 +1,32 @@
 """Simulated webhooks on the command line: posted as their provider would, one line for each."""
 
-import click
-
+from gateway.cli.operating import say
 from gateway.client import Answer, post_delivery
 from gateway.domain.errors import Rejected
 from gateway.domain.events import Delivery
 from providers.registry import Instance
 
 
-def post(base_url: str, instance: Instance, delivery: Delivery, note: str = "") -> Answer:
+def post(
+    base_url: str,
+    instance: Instance,
+    delivery: Delivery,
+    note: str = "",
+    *,
+    as_json: bool = False,
+) -> Answer:
     """Posts a delivery and says what the gateway answered. Raises Unreachable."""
-    answer = post_delivery(base_url, delivery)
-    line = f"→ {instance.name} {_types(instance, delivery)}  {answer.status}"
-    click.echo("  ".join(part for part in (line, answer.cause, note) if part))
+    answer, types = post_delivery(base_url, delivery), _types(instance, delivery)
+    line = f"→ {instance.name} {types}  {answer.status}"
+    say(
+        as_json,
+        "  ".join(part for part in (line, answer.cause, note) if part),
+        provider=instance.name,
+        types=types,
+        status=answer.status,
+        cause=answer.cause,
+        answer=answer.text,
+    )
     return answer
 
 

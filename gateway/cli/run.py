@@ -20,6 +20,7 @@ from gateway.cli.development import (
     require_free,
     running,
 )
+from gateway.cli.operating import as_json, say
 from gateway.client import GatewayClient, Refused
 from gateway.config import environment
 from gateway.supervisor import Stop
@@ -53,7 +54,16 @@ def _loopback(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
 )
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Of the web.")
 @click.option("--logs", is_flag=True, help="Stream the logs in place of writing files.")
-def command(*, host: str, port: int, data: Path, workers: int, logs: bool) -> None:  # noqa: ARG001 - host is only checked
+@as_json
+def command(
+    *,
+    host: str,  # noqa: ARG001 - it is only checked
+    port: int,
+    data: Path,
+    workers: int,
+    logs: bool,
+    as_json: bool,
+) -> None:
     """Run a gateway with development secrets on loopback, until Ctrl-C.
 
     Its store is the one that GATEWAY_STORE_URL names, or an embedded Valkey.
@@ -63,12 +73,15 @@ def command(*, host: str, port: int, data: Path, workers: int, logs: bool) -> No
     plan = Plan(data, port, development_environment(environment()), workers, log_files=not logs)
     try:
         with Stop() as stop, running(plan, _say, stop) as gateway:
-            _explain(plan, gateway)
+            if as_json:
+                say(as_json, "", url=gateway.base_url, token=gateway.token, data=str(data))
+            else:
+                _explain(plan, gateway)
             while True:
                 gateway.supervisor.check()
                 time.sleep(_LOOK)
     except KeyboardInterrupt:
-        click.echo("Stopped.")
+        click.echo("Stopped.", err=as_json)
 
 
 def _say(text: str) -> None:

@@ -11,6 +11,7 @@ import click
 
 from gateway.cli import operating
 from gateway.cli.development import TOKEN_FILE, development_instance, simulated_adapters
+from gateway.cli.operating import as_json
 from gateway.cli.posting import post
 from gateway.cli.stand_in import PORT, StandIn, serving
 from gateway.client import GatewayClient, Refused, Session
@@ -65,8 +66,11 @@ def _list(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # 
     callback=_list,
     help="Show what can be simulated.",
 )
+@as_json
 @click.pass_context
-def command(ctx: click.Context, /, provider: str, kind: str, **options: Any) -> None:
+def command(
+    ctx: click.Context, /, provider: str, kind: str, *, as_json: bool, **options: Any
+) -> None:
     """Sign a webhook as PROVIDER would, and post it to the gateway.
 
     It is signed with the provider's secret in the environment, or with the development secret.
@@ -86,12 +90,13 @@ def command(ctx: click.Context, /, provider: str, kind: str, **options: Any) -> 
     note = f"{payment.session_id}  {payment.amount} {payment.currency}"
     rounds = 2 if options["twice"] else 1
     with serving(calls, options["api_port"]) if calls else nullcontext() as stand_in:
-        answers = [post(options["url"], instance, delivery, note) for _ in range(rounds)]
+        url = options["url"]
+        answers = [post(url, instance, delivery, note, as_json=as_json) for _ in range(rounds)]
         ok = all(answer.ok for answer in answers)
         if ok and stand_in is not None:
             ok = _asked_back(stand_in)
     for answer in answers:
-        if not answer.ok:
+        if not (answer.ok or as_json):
             click.echo(answer.text, err=True)
     ctx.exit(0 if ok else 1)
 
@@ -100,7 +105,7 @@ def _asked_back(stand_in: StandIn) -> bool:
     """Waits until the gateway has asked for what the webhook alone does not prove."""
     asked = stand_in.wait()
     if asked:
-        click.echo("← the gateway has asked the provider's API, and was answered")
+        click.echo("← the gateway has asked the provider's API, and was answered", err=True)
     else:
         click.echo(
             "The gateway did not ask the provider's API: is it `gateway run`, or is its "

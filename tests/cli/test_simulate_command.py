@@ -68,6 +68,21 @@ def test_signed_webhook_is_posted(simulate, api, provider):
     assert done.stdout == f"→ {provider} {event.type}  200  ps_1  1250 CHF\n"
 
 
+def test_answers_are_told_to_programs_as_json(simulate, api):
+    refusal = {"cause": "bad_signature", "detail": "No."}
+    api.post(f"{BASE}/webhooks/stripe", status=400, json=refusal)
+
+    done = simulate("stripe", "captured", "--session", "ps_1", *MONEY, "--json")
+    assert 1 == done.exit_code
+    told = json.loads(done.stdout)
+    assert ("stripe", "payment_intent.succeeded", 400, "bad_signature") == (
+        told["provider"],
+        told["types"],
+        told["status"],
+        told["cause"],
+    )
+
+
 def test_money_and_payment_are_the_sessions(simulate, api):
     answer = api.get(f"{BASE}/sessions/ps_1", json=SESSION, headers={"ETag": '"1"'})
     api.post(f"{BASE}/webhooks/stripe")

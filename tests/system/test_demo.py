@@ -1,5 +1,6 @@
 """`gateway demo`: the whole story, with real processes."""
 
+import json
 import subprocess
 
 import pytest
@@ -18,9 +19,13 @@ def family():
 
 @pytest.fixture(scope="module")
 def demo(family, tmp_path_factory):
+    return play(family, tmp_path_factory.mktemp("demo"))
+
+
+def play(family, folder, *options):
     return subprocess.run(
-        [GATEWAY, "demo"],
-        cwd=tmp_path_factory.mktemp("demo"),
+        [GATEWAY, "demo", *options],
+        cwd=folder,
         # Whatever is configured here must not get into the demo.
         env=family.environment | {"GATEWAY_STORE_URL": "redis://nowhere.invalid"},
         capture_output=True,
@@ -34,6 +39,12 @@ def test_demo_holds_what_it_promises(demo):
     assert 0 == demo.returncode, demo.stdout + demo.stderr
     assert "✗" not in demo.stdout
     assert "" == demo.stderr
+
+
+def test_demo_gives_programs_its_result_only(family, tmp_path):
+    told = [json.loads(line) for line in play(family, tmp_path, "--json").stdout.splitlines()]
+    assert 10 < len(told)
+    assert all(one["holds"] for one in told)
 
 
 def test_demo_leaves_no_process(demo, family):

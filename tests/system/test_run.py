@@ -1,5 +1,6 @@
 """`gateway run`: as a developer uses it, and as it may die."""
 
+import json
 import shutil
 import signal
 import socket
@@ -8,7 +9,7 @@ import time
 import pytest
 from gateways import PATIENCE, Family, Run, wait_until
 
-from gateway.client import GatewayClient, is_ready
+from gateway.client import GatewayClient, Refused, is_ready
 from gateway.domain.events import SessionStatus
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system")]
@@ -67,6 +68,18 @@ def test_printed_lines_work_and_data_survive_a_restart(start, family):
     played(second, "ps_demo2")
     assert 0 == second.stop(signal.SIGINT)
     family.wait_until_gone()
+
+
+def test_programs_are_told_as_json_where_it_is_and_by_which_token(start):
+    run = start("--json")
+    wait_until(lambda: run.printed.endswith("\n"), "the gateway is not ready")
+    told = json.loads(run.printed)
+    assert is_ready(told["url"])
+    with (
+        GatewayClient(told["url"], told["token"]) as client,
+        pytest.raises(Refused, match="no session"),
+    ):
+        client.get("ps_1")
 
 
 def test_token_file_is_private(start, tmp_path):
