@@ -1,4 +1,4 @@
-.PHONY: help demo run test test-browser test-sdk chaos fuzz bench check docs screenshots dictionary format lock clean
+.PHONY: help demo run test test-sdk chaos fuzz bench check docs screenshots dictionary format lock clean
 
 VENV := .venv
 SDK_VENV := .venv-sdk
@@ -36,11 +36,8 @@ demo: $(VENV)/.installed  ## play a payment through a real gateway and print its
 run: $(VENV)/.installed  ## run a gateway for development until Ctrl-C
 	@$(BIN)/gateway run
 
-test: $(VENV)/.installed  ## the whole test suite, but for the browser
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/console
-
-test-browser: $(VENV)/.installed  ## drive the console with a real browser; needs Chromium
-	$(BIN)/python -m pytest tests/console
+test: $(VENV)/.installed  ## the whole test suite; the browser's part needs Chromium
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 test-sdk: $(SDK_VENV)/.installed  ## hold our verdicts against those of the providers' own SDKs
 	$(SDK_VENV)/bin/python -m pytest --disable-socket tests/sdk

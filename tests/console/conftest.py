@@ -10,7 +10,8 @@ from processes import Gateway, running
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 
 
-@pytest.fixture(scope="session")
+# Not for the session: a browser that idles while other modules run may never close.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("there is no Chromium; Debian's package `chromium` has it")
