@@ -117,7 +117,7 @@ def _of_store(runtime: Runtime, health: Health, queues: Sequence[Queue]) -> Iter
             told = f"Nobody works on the queue {queue.name}: start its worker (Procfile)"
             yield Need(Topic.STORE, queue.name, told)
     for state, told in _STATES.items():
-        if count := runtime.inbox.count(state):
+        if count := runtime.lists.count(state):
             yield Need(Topic.DELIVERIES, state.value, f"{count:,} deliveries {told}")
 
 

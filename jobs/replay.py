@@ -122,7 +122,7 @@ def _is_between(at: datetime, wanted: Selection) -> bool:
 
 
 def _spots(runtime: Runtime, wanted: Selection, after: Spot | None) -> list[Spot]:
-    found = (runtime.inbox.page(state, after, wanted.since, _PAGE) for state in wanted.states)
+    found = (runtime.lists.page(state, after, wanted.since, _PAGE) for state in wanted.states)
     return sorted(chain.from_iterable(found), reverse=True)[:_PAGE]
 
 

@@ -12,6 +12,7 @@ from gateway.config import Settings, from_environment
 from gateway.store.bodies import Bodies
 from gateway.store.carts import Carts
 from gateway.store.connection import edge_client, worker_client
+from gateway.store.delivery_lists import DeliveryLists
 from gateway.store.inbox import Inbox
 from gateway.store.journal import Journal
 from gateway.store.listings import Listings
@@ -32,6 +33,7 @@ class Runtime:
     """`clock` gives aware UTC."""
 
     inbox: Inbox
+    lists: DeliveryLists
     bodies: Bodies
     journal: Journal
     sessions: Sessions
@@ -67,6 +69,7 @@ def make(settings: Settings, client: Redis, queue: Redis, clock: Callable[[], da
     sessions, seal = Sessions(client), Seal(settings.body_keys)
     return Runtime(
         inbox=Inbox(client, settings.shards, seal),
+        lists=DeliveryLists(client, settings.shards),
         bodies=Bodies(client, settings.shards, seal),
         journal=Journal(client, seal),
         sessions=sessions,

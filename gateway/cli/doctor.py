@@ -122,6 +122,6 @@ def _work(runtime: Runtime) -> Iterator[Finding]:
         told += "; see the workers' log"
     yield Finding("inbox", Verdict.WARNING if slow else Verdict.OK, told)
     for state, verb in _LISTS.items():
-        count = runtime.inbox.count(state)
+        count = runtime.lists.count(state)
         told = f"{count}; `gateway {verb}` says why" if count else "none"
         yield Finding(state.value, Verdict.WARNING if count else Verdict.OK, told)

@@ -41,7 +41,7 @@ def follow(runtime: Runtime, since: datetime) -> Iterator[StoredDelivery]:
         spots = {
             (spot.delivery_id, state, spot.millis): spot
             for state in LISTED
-            for spot in runtime.inbox.page(state, None, since - _OVERLAP, _PAGE)
+            for spot in runtime.lists.page(state, None, since - _OVERLAP, _PAGE)
         }
         new = sorted((key for key in spots if key not in seen), key=lambda key: key[2])
         seen = dict.fromkeys(spots)

@@ -14,7 +14,7 @@ from gateway.store import packing
 from gateway.store.keys import DeliveryState
 from gateway.store.sealing import Seal
 from gateway.store.sessions import Lookup
-from gateway.store.times import from_micros, to_micros
+from gateway.store.times import from_micros, to_micros, to_millis
 
 _NOTES = json.JSONEncoder(separators=(",", ":"))
 
@@ -77,7 +77,7 @@ class Spot:
     @classmethod
     def before(cls, moment: datetime) -> "Spot":
         """The place that all are after that got there before a moment."""
-        return cls(to_micros(moment) // 1000, "")
+        return cls(to_millis(moment), "")
 
     @classmethod
     def of(cls, cursor: str) -> "Spot":

@@ -21,7 +21,6 @@ from gateway.store.deliveries import (
     Entry,
     Finished,
     Parked,
-    Spot,
     StoredDelivery,
     Waiting,
     decode,
@@ -32,7 +31,7 @@ from gateway.store.deliveries import (
 )
 from gateway.store.keys import LISTED, DeliveryState
 from gateway.store.sealing import Seal
-from gateway.store.times import from_micros, to_micros
+from gateway.store.times import from_micros, to_micros, to_millis
 
 NO_SEAL = Seal()
 GROUP = "drains"
@@ -193,49 +192,6 @@ class Inbox:
         oldest = min(filter(None, map(self.oldest_at, shards)), default=None)
         return Waiting(sum(map(self.backlog, shards)), oldest)
 
-    def listed(self, state: DeliveryState, count: int) -> list[str]:
-        """Ids of the latest deliveries in a state, newest first."""
-        return [spot.delivery_id for spot in self.page(state, None, None, count)]
-
-    def page(
-        self, state: DeliveryState, after: Spot | None, since: datetime | None, count: int
-    ) -> list[Spot]:
-        """The next deliveries of a state, those first that got there last; `since` ends them."""
-        oldest = "-inf" if since is None else str(_milliseconds_of(since))
-        found = [
-            spot
-            for shard in range(self.shards)
-            for spot in self._page(keys.deliveries(shard, state), after, oldest, count)
-        ]
-        return sorted(found, reverse=True)[:count]
-
-    def _page(self, where: str, after: Spot | None, oldest: str, count: int) -> list[Spot]:
-        newest = str(after.millis) if after else "+inf"
-        found: list[Spot] = []
-        start = 0
-        while len(found) < count:
-            page: Any = guarded(
-                self._client.zrevrangebyscore,
-                where,
-                newest,
-                oldest,
-                start=start,
-                num=count,
-                withscores=True,
-            )
-            spots = [Spot(int(score), _text(member)) for member, score in page]
-            # A batch gets there in one moment: those of it that were seen come once more.
-            found += [spot for spot in spots if after is None or spot < after]
-            start += count
-            if len(page) < count:
-                break
-        return found[:count]
-
-    def count(self, state: DeliveryState) -> int:
-        """How many deliveries are in a state."""
-        wheres = [keys.deliveries(shard, state) for shard in range(self.shards)]
-        return sum(int(guarded(self._client.zcard, where)) for where in wheres)
-
     def note_asked(self, delivery_id: str, who: str) -> None:
         """Remembers who had a delivery worked on again."""
         call(self._client, "annotate", [keys.delivery(delivery_id)], ["asked", who])
@@ -244,23 +200,6 @@ class Inbox:
         """Makes a delivery that has waited for too long a dead letter."""
         finished = Finished(Entry(NO_ENTRY, delivery_id), DeliveryState.DEAD, at, (why,))
         self.finish(keys.shard_of(delivery_id), [finished], leaves=leaves)
-
-    def oldest(self, shard: int, state: DeliveryState, before: datetime, count: int) -> list[str]:
-        """Ids of deliveries that have been in a state, or were last touched, before a time."""
-        where, until = keys.deliveries(shard, state), _milliseconds_of(before)
-        found: Any = guarded(self._client.zrangebyscore, where, "-inf", until, start=0, num=count)
-        return [_text(member) for member in found]
-
-    def touch(self, shard: int, state: DeliveryState, ids: Sequence[str], at: datetime) -> None:
-        """Moves listed deliveries to the end of their list."""
-        if ids:
-            scores: Any = dict.fromkeys(ids, _milliseconds_of(at))
-            guarded(self._client.zadd, keys.deliveries(shard, state), scores, xx=True)
-
-    def forget_applied(self, shard: int, before: datetime) -> None:
-        """Takes deliveries that have expired off the list of the applied ones."""
-        where = keys.deliveries(shard, DeliveryState.APPLIED)
-        guarded(self._client.zremrangebyscore, where, "-inf", _milliseconds_of(before))
 
     def parked(self, delivery_ids: Sequence[str]) -> list[Parked]:
         """What these deliveries wait for, without their bodies; what is gone is left out."""
@@ -311,7 +250,7 @@ def _finish_call(
     where = [keys.inbox(shard), *lists]
     where += [keys.delivery(one.entry.delivery_id) for one in finished]
     keep = _milliseconds(RETENTION) if state is DeliveryState.APPLIED else 0
-    values: list[Any] = [GROUP, state.value, _milliseconds_of(at), keep, len(lists) - 1]
+    values: list[Any] = [GROUP, state.value, to_millis(at), keep, len(lists) - 1]
     for one in finished:
         fields = _finish_fields(one, seal)
         values += [one.entry.stream_id, one.entry.delivery_id, len(fields), *fields]
@@ -346,10 +285,6 @@ def _entry_list(items: Any) -> list[Entry]:
 
 def _milliseconds(span: timedelta) -> int:
     return span // timedelta(milliseconds=1)
-
-
-def _milliseconds_of(moment: datetime) -> int:
-    return to_micros(moment) // 1000
 
 
 def _text(value: bytes | str) -> str:

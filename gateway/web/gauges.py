@@ -44,12 +44,12 @@ class Gauges(Collector):
         yield oldest
 
     def _lists(self) -> Iterator[Metric]:
-        inbox = self._services.runtime.inbox
+        lists = self._services.runtime.lists
         listed = GaugeMetricFamily(
             "gateway_deliveries", "Deliveries in the list of each state.", labels=["state"]
         )
         for state in LISTED:
-            listed.add_metric([state.value], inbox.count(state))
+            listed.add_metric([state.value], lists.count(state))
         yield listed
 
     def _queues(self) -> Iterator[Metric]:

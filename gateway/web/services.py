@@ -62,5 +62,5 @@ def connect(settings: Settings) -> Services:
         tokens=Tokens(client),
         logins=Logins(client, Tokens(client)),
         health=HealthWatch(client, runtime.clock),
-        unsettled=Glance(lambda: runtime.inbox.count(DeliveryState.UNSETTLED)),
+        unsettled=Glance(lambda: runtime.lists.count(DeliveryState.UNSETTLED)),
     )

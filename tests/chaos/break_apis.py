@@ -12,6 +12,7 @@ from stream import AMOUNT, SETTINGS, payment
 
 from gateway.cli.development import provider_environment
 from gateway.config import instance_prefix, load
+from gateway.store.delivery_lists import DeliveryLists
 from gateway.store.inbox import Inbox
 from gateway.store.keys import DeliveryState
 from providers import simulator
@@ -80,6 +81,6 @@ def _authorized(it: Scene, instance: Instance, number: int) -> bool:
 def _requeue_dead(gateway: Gateway) -> None:
     """What an operator does once a provider's API is well again."""
     with gateway.client() as client:
-        inbox = Inbox(client, 1)
-        for delivery_id in inbox.listed(DeliveryState.DEAD, 1000):
+        inbox, lists = Inbox(client, 1), DeliveryLists(client, 1)
+        for delivery_id in lists.listed(DeliveryState.DEAD, 1000):
             inbox.requeue(delivery_id)

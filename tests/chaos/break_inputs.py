@@ -12,6 +12,7 @@ from processes import Gateway, Role, eventually
 from scene import HERE, Row, Scale, Scene, fault, scene
 from stream import Webhook
 
+from gateway.store.delivery_lists import DeliveryLists
 from gateway.store.inbox import Inbox
 from gateway.store.keys import DeliveryState
 
@@ -91,9 +92,9 @@ def _given_up(it: Scene, webhook: Webhook) -> Row:
 def _dead(gateway: Gateway, seconds: float) -> str:
     """What is noted on the one dead letter, once there is one."""
     with gateway.client() as client:
-        inbox = Inbox(client, 1)
-        eventually(lambda: inbox.listed(DeliveryState.DEAD, 1), "it is given up", seconds)
-        (found,) = inbox.load(inbox.listed(DeliveryState.DEAD, 2))
+        inbox, lists = Inbox(client, 1), DeliveryLists(client, 1)
+        eventually(lambda: lists.listed(DeliveryState.DEAD, 1), "it is given up", seconds)
+        (found,) = inbox.load(lists.listed(DeliveryState.DEAD, 2))
         return found.notes[0]
 
 

@@ -117,4 +117,4 @@ def test_claim_in_quarantine_is_answered_with_a_note(gateway, runtime, answer, s
     (done,) = gateway(*words, "--json")
     assert ("ps_1", status) == (done["id"], done["status"])
     assert "rebate" in runtime.sessions.history("ps_1")[-1].detail
-    assert 0 == runtime.inbox.count(DeliveryState.QUARANTINED)
+    assert 0 == runtime.lists.count(DeliveryState.QUARANTINED)

@@ -50,7 +50,7 @@ def test_answer_of_the_api_is_applied(runtime, unsettled, api):
     assert SessionStatus.AUTHORIZED is runtime.sessions.get("ps_1").status
     assert {"e1": Outcome.APPLIED} == outcomes(runtime)
     assert DeliveryState.APPLIED is state(runtime, unsettled)
-    assert [] == runtime.inbox.listed(DeliveryState.UNSETTLED, 10)
+    assert [] == runtime.lists.listed(DeliveryState.UNSETTLED, 10)
 
 
 def test_settled_delivery_is_not_asked_about_again(runtime, unsettled, api):

@@ -66,7 +66,7 @@ def test_delivery_whose_session_never_comes_is_dead_in_the_end(runtime, clock):
     sweep_all(runtime)
 
     assert DeliveryState.DEAD is state(runtime, delivery_id)
-    assert [] == runtime.inbox.listed(DeliveryState.PARKED, 10)
+    assert [] == runtime.lists.listed(DeliveryState.PARKED, 10)
     assert [] == runtime.sessions.waiting_for(Lookup("toy", None, "ps_1"))
 
 
@@ -106,7 +106,7 @@ def test_sweep_forgets_applied_deliveries_that_have_expired(runtime, clock):
     clock.advance(seconds=RETENTION.total_seconds() + 1)
     sweep_all(runtime)
 
-    assert [] == runtime.inbox.listed(DeliveryState.APPLIED, 10)
+    assert [] == runtime.lists.listed(DeliveryState.APPLIED, 10)
 
 
 def test_release_without_anything_parked_does_nothing(runtime, queued):

@@ -110,7 +110,7 @@ def test_calls_survive_a_store_that_lost_the_library(store):
     assert append(inbox, b"b").new
 
 
-def test_finish_ends_the_entry_and_lists_the_delivery(inbox):
+def test_finish_ends_the_entry_and_lists_the_delivery(inbox, lists):
     appended = append(inbox)
     shard = only_shard(inbox, appended)
     kept = inbox.load([appended.delivery_id])[0]
@@ -124,7 +124,7 @@ def test_finish_ends_the_entry_and_lists_the_delivery(inbox):
     assert kept.delivery == stored.delivery
     assert (kept.secret, kept.settled) == (stored.secret, stored.settled)
     assert at(9) == stored.finished_at
-    assert [appended.delivery_id] == inbox.listed(DeliveryState.APPLIED, 10)
+    assert [appended.delivery_id] == lists.listed(DeliveryState.APPLIED, 10)
 
 
 def test_packed_delivery_can_be_worked_on_again(inbox):
@@ -194,7 +194,7 @@ def test_overdue_gives_the_least_tried_first(inbox):
     assert (first, 2) == inbox.overdue(shard, NO_WAIT, 10)[-1]
 
 
-def test_requeue_puts_a_parked_delivery_back_to_work(inbox):
+def test_requeue_puts_a_parked_delivery_back_to_work(inbox, lists):
     appended = append(inbox)
     shard = only_shard(inbox, appended)
     waits = (Lookup("stripe", "pi_1", None),)
@@ -209,7 +209,7 @@ def test_requeue_puts_a_parked_delivery_back_to_work(inbox):
         parked.waits,
     )
     assert inbox.requeue(appended.delivery_id).wake_due
-    assert [] == inbox.listed(DeliveryState.PARKED, 10)
+    assert [] == lists.listed(DeliveryState.PARKED, 10)
     assert 1 == inbox.backlog(shard)
 
 
@@ -235,45 +235,6 @@ def test_needs_wake_sees_entries_that_a_dead_drain_holds(inbox):
     inbox.clear_wake(shard)
 
     assert inbox.needs_wake(shard)
-
-
-def test_oldest_come_first_and_touched_ones_go_to_the_end(store):
-    inbox = Inbox(store, shards=1)
-    ids = []
-    for seconds, key in enumerate((b"a", b"b")):
-        ids.append(append(inbox, key).delivery_id)
-        finish(inbox, 0, DeliveryState.PARKED, at(seconds))
-
-    assert ids == inbox.oldest(0, DeliveryState.PARKED, at(5), 10)
-    inbox.touch(0, DeliveryState.PARKED, ids[:1], at(3))
-    assert ids[::-1] == inbox.oldest(0, DeliveryState.PARKED, at(5), 10)
-    assert ids[1:] == inbox.oldest(0, DeliveryState.PARKED, at(2), 10)
-
-
-def test_touch_lists_nothing_that_was_not_listed(store):
-    inbox = Inbox(store, shards=1)
-    inbox.touch(0, DeliveryState.PARKED, [keys.delivery_id("x", b"", 1)], at(0))
-
-    assert [] == inbox.listed(DeliveryState.PARKED, 10)
-
-
-def test_forget_applied_takes_expired_ones_off_the_list(store):
-    inbox = Inbox(store, shards=1)
-    append(inbox)
-    finish(inbox, 0, DeliveryState.APPLIED, at(1))
-    inbox.forget_applied(0, at(2))
-
-    assert [] == inbox.listed(DeliveryState.APPLIED, 10)
-
-
-def test_listed_is_newest_first_over_all_shards(inbox):
-    ids = []
-    for seconds, key in enumerate((b"a", b"b", b"c", b"d")):
-        appended = append(inbox, key)
-        ids.append(appended.delivery_id)
-        finish(inbox, only_shard(inbox, appended), DeliveryState.DEAD, at(seconds))
-
-    assert ids[:0:-1] == inbox.listed(DeliveryState.DEAD, 3)
 
 
 def test_unknown_delivery_is_none(inbox):

@@ -42,7 +42,7 @@ def reader(app):
 def delivery_id(create, webhook, services):
     create()
     webhook(toy.told("e1"))
-    return services.runtime.inbox.listed(DeliveryState.APPLIED, 1)[0]
+    return services.runtime.lists.listed(DeliveryState.APPLIED, 1)[0]
 
 
 # --- who may look, who may act
@@ -215,7 +215,7 @@ def test_pages_of_deliveries_follow_each_other(browser, create, webhook):
 def test_delivery_shows_what_it_did_and_masks_persons(browser, create, webhook, services):
     create()
     webhook(toy.told("e1"), customer={"email": "ann@example.com", "name": "Ann"}, plain="kept")
-    found = services.runtime.inbox.listed(DeliveryState.APPLIED, 1)[0]
+    found = services.runtime.lists.listed(DeliveryState.APPLIED, 1)[0]
 
     page = browser.see(f"/console/deliveries/{found}")
     assert "applied to ps_1" in page
@@ -229,7 +229,7 @@ def test_delivery_shows_what_it_did_and_masks_persons(browser, create, webhook, 
 
 def test_what_a_provider_sends_stays_text(browser, webhook, services):
     webhook(toy.told("e1", type="<script>alert(1)</script>"))
-    found = services.runtime.inbox.listed(DeliveryState.PARKED, 1)[0]
+    found = services.runtime.lists.listed(DeliveryState.PARKED, 1)[0]
 
     for path in (f"deliveries/{found}", "deliveries"):
         page = browser.see(f"/console/{path}")

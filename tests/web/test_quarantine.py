@@ -17,7 +17,7 @@ def answer(api, verb, **fields):
 
 
 def listed(services):
-    return services.runtime.inbox.listed(DeliveryState.QUARANTINED, 10)
+    return services.runtime.lists.listed(DeliveryState.QUARANTINED, 10)
 
 
 def test_accepted_claim_authorizes(api, quarantined, services):
