@@ -14,7 +14,7 @@ from stage import Stage, stage
 from traffic import SHARDS, webhooks
 
 from gateway.store import keys
-from gateway.store.connection import queue_client
+from gateway.store.clients import queue_client
 from gateway.store.inbox import Inbox
 
 ROUNDS, BACKLOG, PER_SESSION = 5, 20_000, 10

@@ -20,7 +20,7 @@ from gateway.domain.events import Delivery
 from gateway.domain.history import Decision, decision_key
 from gateway.domain.sessions import apply as decide
 from gateway.domain.sessions import stamped
-from gateway.store.connection import queue_client
+from gateway.store.clients import queue_client
 from gateway.store.sessions import Commit, Lookup
 from jobs.runtime import runtime
 

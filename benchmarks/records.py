@@ -24,7 +24,7 @@ from gateway.domain.events import SessionStatus
 from gateway.domain.history import session_created
 from gateway.domain.sessions import PaymentSession, Record, new_payment
 from gateway.store import keys
-from gateway.store.connection import worker_client
+from gateway.store.clients import worker_client
 from gateway.store.deliveries import StoredDelivery, pack
 from gateway.store.inbox import RETENTION, Inbox
 from gateway.store.keys import DeliveryState

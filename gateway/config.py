@@ -18,6 +18,8 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
 from gateway.domain.errors import ConfigurationError
+from gateway.store import addresses
+from gateway.store.addresses import Kind
 from gateway.store.keys import MAX_SHARDS
 from gateway.store.sealing import Seal
 from providers import configuration, registry
@@ -31,7 +33,7 @@ METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 TRACES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 """OpenTelemetry's own variables that name a collector; it reads the rest of its own by itself."""
 MIN_BODY, MAX_BODY = 1024, 2**24
-_STORE_SCHEMES = ("redis://", "rediss://", "unix://")
+_MOST_REPLICAS = 5
 
 
 class Face(StrEnum):
@@ -51,7 +53,7 @@ class Settings:
     """The whole configuration. `max_body` in bytes; URLs may hold passwords.
 
     Bodies are let go of `body_days` after they were applied, and sealed with the first of
-    `body_keys`, if there are any.
+    `body_keys`, if there are any. So many `ack_replicas` have a webhook before it is acknowledged.
     """
 
     store_url: str = field(repr=False)
@@ -61,6 +63,7 @@ class Settings:
     max_body: int = 256 * 1024
     body_days: int = 35
     body_keys: tuple[str, ...] = field(default=(), repr=False)
+    ack_replicas: int = 0
     log_format: LogFormat = LogFormat.JSON
     metrics_dir: str | None = None
     traces: bool = False
@@ -76,8 +79,23 @@ class Settings:
 
 
 def _store_url(value: str) -> None:
-    if not value.startswith(_STORE_SCHEMES):
-        raise ValidationError(f"must begin with one of {', '.join(_STORE_SCHEMES)}")
+    try:
+        addresses.parse(value)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
+
+
+def _queue_url(value: str) -> None:
+    _store_url(value)
+    if addresses.parse(value).kind is Kind.CLUSTER:
+        raise ValidationError("must be one server, or what sentinels watch: RQ knows no cluster")
+
+
+def _queue_of_store(url: str) -> list[str]:
+    """What is wrong with the store's server as the queue's."""
+    if not url or addresses.parse(url).kind is not Kind.CLUSTER:
+        return []
+    return [f"{PREFIX}QUEUE_URL: must be given, as the store is a cluster: RQ knows none"]
 
 
 def _keys_of(value: str) -> tuple[str, ...]:
@@ -98,7 +116,8 @@ class _Variables(Schema):
         unknown = EXCLUDE
 
     STORE_URL = fields.String(required=True, validate=_store_url)
-    QUEUE_URL = fields.String(validate=_store_url)
+    QUEUE_URL = fields.String(validate=_queue_url)
+    ACK_REPLICAS = fields.Integer(load_default=0, validate=validate.Range(0, _MOST_REPLICAS))
     SHARDS = fields.Integer(load_default=1, validate=validate.Range(1, MAX_SHARDS))
     FACES = fields.String(load_default="webhooks,api")
     MAX_BODY = fields.Integer(load_default=256 * 1024, validate=validate.Range(MIN_BODY, MAX_BODY))
@@ -131,6 +150,8 @@ def load(environ: Mapping[str, str]) -> Settings:
     except ValidationError as error:
         faults += [_fault(name, told) for name, told in _messages(error)]
         own = error.valid_data if isinstance(error.valid_data, dict) else {}
+    if "QUEUE_URL" not in variables:
+        faults += _queue_of_store(own.get("STORE_URL", ""))
     faces = _faces(own.get("FACES", ""), faults)
     named = _named_instances(own.get("INSTANCES", ""), faults)
     names = {adapter_id: adapter_id for adapter_id in registry.adapter_ids()} | named
@@ -149,6 +170,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         max_body=own["MAX_BODY"],
         body_days=own["BODY_DAYS"],
         body_keys=_keys_of(own["BODY_KEYS"]),
+        ack_replicas=own["ACK_REPLICAS"],
         log_format=own["LOG_FORMAT"],
         metrics_dir=environ.get(METRICS_DIR),
         traces=any(environ.get(name) for name in TRACES),

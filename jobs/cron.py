@@ -18,7 +18,7 @@ from structlog import get_logger
 from gateway.config import from_environment
 from gateway.domain.errors import ConfigurationError
 from gateway.observe import configure_logging
-from gateway.store.connection import worker_client
+from gateway.store.clients import worker_client
 from jobs.queue import QUEUE
 from jobs.sweep import INTERVAL, sweep
 

@@ -11,7 +11,7 @@ from redis import Redis
 from gateway.config import Settings, from_environment
 from gateway.store.bodies import Bodies
 from gateway.store.carts import Carts
-from gateway.store.connection import edge_client, worker_client
+from gateway.store.clients import edge_client, worker_client
 from gateway.store.delivery_lists import DeliveryLists
 from gateway.store.inbox import Inbox
 from gateway.store.journal import Journal
@@ -66,9 +66,9 @@ def connect(settings: Settings, client: Redis) -> Runtime:
 
 
 def make(settings: Settings, client: Redis, queue: Redis, clock: Callable[[], datetime]) -> Runtime:
-    sessions, seal = Sessions(client), Seal(settings.body_keys)
+    sessions, seal = Sessions(client, settings.ack_replicas), Seal(settings.body_keys)
     return Runtime(
-        inbox=Inbox(client, settings.shards, seal),
+        inbox=Inbox(client, settings.shards, seal, settings.ack_replicas),
         lists=DeliveryLists(client, settings.shards),
         bodies=Bodies(client, settings.shards, seal),
         journal=Journal(client, seal),

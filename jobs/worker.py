@@ -21,7 +21,7 @@ from gateway import tracing
 from gateway.config import Settings, from_environment
 from gateway.domain.errors import ConfigurationError, GatewayError, StoreUnavailable
 from gateway.observe import configure_logging
-from gateway.store.connection import queue_client
+from gateway.store.clients import queue_client
 from jobs.queue import ALLOWED, JOB_TIMEOUT, QUEUE, SETTLE_QUEUE
 from jobs.runtime import Runtime, runtime, stopping
 

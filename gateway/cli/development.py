@@ -20,7 +20,7 @@ from gateway.client import is_ready
 from gateway.config import METRICS_DIR, PREFIX, LogFormat, instance_prefix, load
 from gateway.domain.errors import InvalidInput
 from gateway.embedded import EmbeddedValkey
-from gateway.store.connection import worker_client
+from gateway.store.clients import worker_client
 from gateway.store.tokens import Scope, Token, Tokens, digest_of
 from gateway.supervisor import Role, Stop, Supervisor
 from providers import registry, simulator

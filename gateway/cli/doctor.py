@@ -14,7 +14,7 @@ from gateway import __version__
 from gateway.cli.operating import as_json, say
 from gateway.config import from_environment
 from gateway.domain.errors import ConfigurationError
-from gateway.store.connection import edge_client
+from gateway.store.clients import edge_client
 from gateway.store.health import Health, check
 from gateway.store.keys import DeliveryState
 from jobs import runtime as jobs_runtime

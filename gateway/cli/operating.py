@@ -15,7 +15,7 @@ import click
 
 from gateway.config import from_environment
 from gateway.domain.actions import Actor
-from gateway.store.connection import worker_client
+from gateway.store.clients import worker_client
 from gateway.store.deliveries import StoredDelivery
 from jobs import runtime as jobs_runtime
 from jobs.runtime import Runtime

@@ -9,7 +9,7 @@ import click
 
 from gateway.cli.operating import as_json, say
 from gateway.config import from_environment
-from gateway.store.connection import worker_client
+from gateway.store.clients import worker_client
 from gateway.store.health import check
 from jobs import runtime as jobs_runtime
 from jobs.overview import COUNTED, Overview, look

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from gateway.config import from_environment
-from gateway.store.connection import edge_client
+from gateway.store.clients import edge_client
 from gateway.store.tokens import Scope, Token, Tokens, digest_of
 
 PREFIX = "pwg_"

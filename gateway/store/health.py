@@ -10,6 +10,7 @@ from typing import Any
 from redis import Redis
 
 from gateway.domain.errors import StoreUnavailable
+from gateway.store.clients import primaries
 from gateway.store.connection import guarded
 
 # Writes must still fit that come in until the store is looked at again, and the workers' own.
@@ -43,12 +44,26 @@ class Health:
 
 
 def check(client: Redis, clock: Callable[[], datetime]) -> Health:
-    """The store's health just now. An unreachable store is a fault, not an exception."""
+    """The store's health just now: that of all its primaries together.
+
+    An unreachable store is a fault, not an exception.
+    """
     try:
-        info: dict[str, Any] = guarded(client.info)
-        ahead = _clock_ahead(client, clock)
+        found = [_of_server(server, clock) for server in guarded(primaries, client)]
     except StoreUnavailable as error:
         return Health(faults=(str(error),))
+    return Health(
+        faults=tuple(dict.fromkeys(fault for one in found for fault in one.faults)),
+        warnings=tuple(dict.fromkeys(warning for one in found for warning in one.warnings)),
+        used_memory=sum(one.used_memory for one in found),
+        max_memory=sum(one.max_memory for one in found),
+        clock_ahead=max((one.clock_ahead for one in found), key=abs, default=0.0),
+    )
+
+
+def _of_server(client: Redis, clock: Callable[[], datetime]) -> Health:
+    info: dict[str, Any] = guarded(client.info)
+    ahead = _clock_ahead(client, clock)
     used, limit = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
     return Health(
         faults=tuple(_faults(info, used, limit)),

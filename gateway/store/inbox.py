@@ -52,8 +52,10 @@ RETENTION = timedelta(days=35)
 class Inbox:
     """Deliveries of all shards. Every method raises StoreUnavailable."""
 
-    def __init__(self, client: Redis, shards: int, seal: Seal = NO_SEAL) -> None:
+    def __init__(self, client: Redis, shards: int, seal: Seal = NO_SEAL, replicas: int = 0) -> None:
+        """`replicas`: how many must have a delivery before it is acknowledged."""
         self._client = client
+        self._replicas = replicas
         self.shards = shards
         self._seal = seal
 
@@ -76,7 +78,10 @@ class Inbox:
         )
         values = [delivery_id, _WAKE_MILLIS, "meta", meta]
         values += ["body", self._seal.close(delivery.body), *_sealed(self._seal)]
-        new, due = call(self._client, "append", where, values)
+        if self._replicas:
+            [(new, due)] = call_many(self._client, [("append", where, values)], self._replicas)
+        else:
+            new, due = call(self._client, "append", where, values)
         return Appended(delivery_id, bool(new), bool(due))
 
     def open(self) -> None:

@@ -74,8 +74,10 @@ class Commit:
 class Sessions:
     """PaymentSessions in the store. Every method raises StoreUnavailable."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, replicas: int = 0) -> None:
+        """`replicas`: how many must have a decision before anything follows from it."""
         self._client = client
+        self._replicas = replicas
 
     def get(self, session_id: str) -> PaymentSession:
         """Raises NotFound."""
@@ -126,7 +128,8 @@ class Sessions:
 
     def commit(self, commits: Sequence[Commit]) -> list[bool]:
         """Writes decisions in one round trip; False where the session had changed meanwhile."""
-        return [bool(done) for done in call_many(self._client, [_commit_call(c) for c in commits])]
+        calls = [_commit_call(commit) for commit in commits]
+        return [bool(done) for done in call_many(self._client, calls, self._replicas)]
 
     def create(self, record: Record, decision: Decision) -> None:
         """Writes a new session and indexes it. Raises Conflict if the id is taken."""

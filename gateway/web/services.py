@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from gateway.config import Settings
 from gateway.store.changes import Changes
+from gateway.store.clients import edge_client, listening_client
 from gateway.store.collections import Collections
-from gateway.store.connection import edge_client, listening_client
 from gateway.store.health import HealthWatch
 from gateway.store.idempotency import IdempotencyKeys
 from gateway.store.keys import DeliveryState

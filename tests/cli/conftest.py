@@ -10,7 +10,7 @@ from on_call import SECRET
 from gateway.cli import main
 from gateway.config import load
 from gateway.domain.history import session_created
-from gateway.store.connection import worker_client
+from gateway.store.clients import worker_client
 from jobs import runtime as jobs_runtime
 
 

@@ -1,4 +1,4 @@
-from gateway.store.connection import edge_client
+from gateway.store.clients import edge_client
 from jobs.cron import Cron, JsonCronJob
 from jobs.queue import QUEUE, SWEEP
 from jobs.sweep import INTERVAL, sweep

@@ -11,7 +11,7 @@ from gateway.domain.events import SessionStatus
 from gateway.domain.history import session_created
 from gateway.domain.sessions import Outcome
 from gateway.store import keys
-from gateway.store.connection import worker_client
+from gateway.store.clients import worker_client
 from gateway.store.keys import DeliveryState
 from gateway.store.sessions import Commit, Lookup
 from jobs import drain as module

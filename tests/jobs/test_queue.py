@@ -5,7 +5,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from gateway.store.connection import edge_client
+from gateway.store.clients import edge_client
 from jobs.queue import ALLOWED, DRAIN, SETTLE, JobQueue
 
 

@@ -8,7 +8,7 @@ from gateway.domain.errors import Conflict
 from gateway.domain.history import session_created
 from gateway.domain.sessions import Record, new_payment
 from gateway.store.carts import CLAIM_LASTS, Carts
-from gateway.store.connection import worker_client
+from gateway.store.clients import worker_client
 from gateway.store.sessions import Sessions
 
 

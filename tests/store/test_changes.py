@@ -8,7 +8,7 @@ from gateway.domain.history import session_created
 from gateway.domain.sessions import Record, new_payment
 from gateway.store import keys
 from gateway.store.changes import Changes
-from gateway.store.connection import listening_client
+from gateway.store.clients import listening_client
 from gateway.store.sessions import Sessions
 
 SOON = 20

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from redis.exceptions import ResponseError
 
-from gateway.store.connection import edge_client
+from gateway.store.clients import edge_client
 
 
 @pytest.fixture

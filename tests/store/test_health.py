@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.domain.errors import StoreUnavailable
-from gateway.store.connection import edge_client
+from gateway.store.clients import edge_client
 from gateway.store.health import Health, HealthWatch, check
 
 

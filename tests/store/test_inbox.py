@@ -6,7 +6,7 @@ from builders import at
 
 from gateway.domain.errors import StoreUnavailable
 from gateway.store import keys
-from gateway.store.connection import edge_client
+from gateway.store.clients import edge_client
 from gateway.store.deliveries import Finished
 from gateway.store.inbox import WAKE_TTL, Inbox
 from gateway.store.keys import DeliveryState

@@ -7,7 +7,7 @@ from rq.serializers import JSONSerializer
 
 from gateway.domain.errors import Cause
 from gateway.store import keys
-from gateway.store.connection import edge_client
+from gateway.store.clients import edge_client
 from gateway.store.health import Health
 from gateway.web.app import create_app
 from jobs.queue import DRAIN, QUEUE, JobQueue

@@ -10,7 +10,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from gateway.store.connection import worker_client
+from gateway.store.clients import worker_client
 from gateway.store.tokens import Scope, Token, digest_of
 from gateway.web.app import create_app
 

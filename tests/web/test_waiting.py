@@ -6,7 +6,7 @@ import pytest
 from test_sessions import authorize
 
 from gateway.store.changes import Changes
-from gateway.store.connection import listening_client, worker_client
+from gateway.store.clients import listening_client, worker_client
 from gateway.store.tokens import Scope, Token, digest_of
 from gateway.web.app import create_app
 

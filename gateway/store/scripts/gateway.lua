@@ -8,7 +8,8 @@
 local function append(keys, args)
   if redis.call('EXISTS', keys[1]) == 1 then
     -- Only a statistic: it is not worth a write to the disk, for which its sender would wait.
-    if redis.set_repl then redis.set_repl(redis.REPL_NONE) end
+    -- To replicas it goes, so that who waits for those waits for the delivery as well.
+    if redis.set_repl then redis.set_repl(redis.REPL_REPLICA) end
     redis.call('HINCRBY', keys[1], 'duplicates', 1)
     return {0, 0}
   end
