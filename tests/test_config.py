@@ -172,3 +172,18 @@ def test_traces_are_made_once_opentelemetrys_own_variables_name_a_collector():
     assert not load(given).traces
     for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
         assert load(given | {name: "http://localhost:4318"}).traces
+
+
+def test_cluster_needs_a_server_of_its_own_for_the_queue():
+    cluster = {"GATEWAY_STORE_URL": "redis+cluster://one,two"}
+    with pytest.raises(ConfigurationError, match=r"GATEWAY_QUEUE_URL: must be given"):
+        load(cluster)
+    with pytest.raises(ConfigurationError, match=r"GATEWAY_QUEUE_URL: must be one server"):
+        load(cluster | {"GATEWAY_QUEUE_URL": "redis+cluster://one"})
+    assert load(cluster | {"GATEWAY_QUEUE_URL": "redis+sentinel://one/queue"}).queue_url
+
+
+def test_bad_url_is_told_with_its_variable_and_without_its_password():
+    with pytest.raises(ConfigurationError, match="GATEWAY_STORE_URL: must end with") as raised:
+        load({"GATEWAY_STORE_URL": "redis+sentinel://u:s3cret@one"})
+    assert "s3cret" not in str(raised.value)

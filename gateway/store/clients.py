@@ -137,8 +137,13 @@ def _cluster(address: Address, options: Mapping[str, Any]) -> Redis:
 class _Watched:
     """A connection to the primary that the sentinels name.
 
-    redis-py leaves it open when an answer does not come in time: the next command would get it.
+    Where it was cut off, redis-py would connect past the sentinels when it sends the next command;
+    and it leaves one open whose answer does not come in time: the next command would get that.
     """
+
+    def send_packed_command(self, *args: Any, **options: Any) -> None:
+        self.connect()  # type: ignore[attr-defined]  # a mixin
+        super().send_packed_command(*args, **options)  # type: ignore[misc]
 
     def read_response(self, *args: Any, **options: Any) -> Any:
         options = {"disconnect_on_error": True, **options}

@@ -14,6 +14,7 @@ import break_apis  # noqa: E402, F401 - each module adds its faults
 import break_floods  # noqa: E402, F401
 import break_inputs  # noqa: E402, F401
 import break_processes  # noqa: E402, F401
+import break_servers  # noqa: E402, F401
 import break_store  # noqa: E402, F401
 import psutil  # noqa: E402
 from scene import FAULTS, LONG, Row  # noqa: E402

@@ -6,6 +6,7 @@ happens twice shows in the money: a session's refunds must be as many as were ac
 
 import http.client
 import itertools
+import math
 import threading
 import time
 from collections import Counter
@@ -73,6 +74,9 @@ class Account:
     slowest: float = 0.0
     slowest_refusal: float = 0.0
     cut_off: int = 0
+    longest_gap: float = 0.0
+    """Seconds between one that was acknowledged and the next."""
+    _last: float = field(default=math.inf, repr=False)
 
     @property
     def sent(self) -> int:
@@ -82,6 +86,9 @@ class Account:
         self.answers[status] += 1
         self.slowest = max(self.slowest, seconds)
         if 200 <= status < 300:
+            now = time.monotonic()
+            self.longest_gap = max(self.longest_gap, now - self._last)
+            self._last = now
             self.acknowledged.append(webhook)
             return
         self.unanswered.append(webhook)
@@ -238,7 +245,7 @@ class Traffic:
 
     def _is_worked_off(self) -> bool:
         with self._gateway.client() as client:
-            return Inbox(client, 1).backlog(0) == 0
+            return Inbox(client, self._gateway.shards).waiting().count == 0
 
     def applied(self) -> Counter:
         """How often each event stands in the histories as applied."""

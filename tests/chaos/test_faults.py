@@ -4,6 +4,7 @@ import break_apis  # noqa: F401 - each module adds its faults
 import break_floods  # noqa: F401
 import break_inputs  # noqa: F401
 import break_processes  # noqa: F401
+import break_servers  # noqa: F401
 import break_store  # noqa: F401
 import pytest
 from scene import FAULTS, SHORT

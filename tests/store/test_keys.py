@@ -1,8 +1,10 @@
 import re
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from redis.cluster import key_slot
 
 from gateway.store import keys
 from gateway.store.keys import DeliveryState
@@ -42,3 +44,19 @@ def test_delivery_id_differs_between_instances():
 def test_shard_of_refuses_what_is_no_delivery_id(text):
     with pytest.raises(ValueError, match="not a delivery id"):
         keys.shard_of(text)
+
+
+@pytest.mark.parametrize("shards", [3, 16])
+def test_deliveries_are_spread_evenly_over_shards(shards):
+    numbers = range(500 * shards)
+    ids = [keys.delivery_id("stripe", b"evt_%d" % number, shards) for number in numbers]
+    counts = Counter(map(keys.shard_of, ids))
+    assert set(range(shards)) == set(counts)
+    assert max(counts.values()) < 1.25 * 500
+    assert min(counts.values()) > 0.75 * 500
+
+
+def test_shards_are_spread_over_a_clusters_slots():
+    """Each of three primaries has some of sixteen shards, whichever third of the slots it has."""
+    slots = [key_slot(keys.inbox(shard).encode()) for shard in range(16)]
+    assert {0, 1, 2} == {slot * 3 // 16384 for slot in slots}

@@ -111,6 +111,7 @@ class Gateway:
         self.roles: dict[str, Role] = {}
         self.socket = folder / "s"
         self.port = free_port()
+        self.shards = int(settings.get("GATEWAY_SHARDS", 1))
         self.url = f"http://127.0.0.1:{self.port}"
         environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("GATEWAY_")},

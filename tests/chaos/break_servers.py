@@ -1,0 +1,82 @@
+"""Stores of several servers, of which one dies: who takes its place must know all that counts."""
+
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from processes import eventually
+from scene import Row, Scale, Scene, fault
+from stream import SETTINGS
+from topologies import Cluster, Elsewhere, Watched, cluster, watched
+
+_ACKNOWLEDGE = {"GATEWAY_ACK_REPLICAS": "1"}
+# Far more than there are primaries, so that each has some of them.
+_SHARDS = {"GATEWAY_SHARDS": "16"}
+
+
+@fault("kill -9 of a primary that sentinels watch")
+def watched_primary_killed(scale: Scale) -> Row:
+    with TemporaryDirectory(prefix="pwg-") as folder, watched(Path(folder)) as store:
+
+        def kill() -> None:
+            primary = store.primary()
+            primary.role.kill()
+            eventually(lambda: store.primary() is not primary, "another one took its place")
+            primary.role.start()
+            _wait_for_replicas(store)
+
+        return _broken(scale, Path(folder), store.url("gateway"), store.url("queue"), kill)
+
+
+def _wait_for_replicas(store: Watched) -> None:
+    with store.primary().client() as client:
+        eventually(lambda: client.wait(2, 1000) == 2, "it came back as a replica")
+
+
+@fault("kill -9 of a cluster's primary, and slots moved")
+def cluster_primary_killed(scale: Scale) -> Row:
+    with TemporaryDirectory(prefix="pwg-") as folder, cluster(Path(folder)) as store:
+
+        def kill_and_move() -> None:
+            first, second, third = store.primaries()
+            first.role.kill()
+            eventually(lambda: len(store.primaries()) == 3, "its replica took its place")
+            eventually(store.is_whole, "the cluster is whole again")
+            first.role.start()
+            eventually(lambda: _follows(store, first), "it came back as a replica")
+            store.move_slots(second, third, 1000)
+
+        urls = store.url("gateway"), store.queue.url("queue")
+        return _broken(scale, Path(folder), *urls, kill_and_move, **_SHARDS)
+
+
+def _follows(store: Cluster, node: object) -> bool:
+    return node not in store.primaries() and store.is_whole()
+
+
+def _broken(
+    scale: Scale,
+    folder: Path,
+    store_url: str,
+    queue_url: str,
+    break_it: Callable[[], None],
+    **settings: str,
+) -> Row:
+    own = folder / "gateway"
+    own.mkdir()
+    gateway = Elsewhere(own, store_url, queue_url, SETTINGS | _ACKNOWLEDGE | settings)
+    try:
+        gateway.start()
+        it = Scene(scale, gateway)
+        it.traffic.prepare()
+        with it.traffic:
+            for _ in range(max(1, scale.rounds // 3)):
+                it.calm()
+                break_it()
+                it.calm()
+        it.settle()
+        assert gateway.still_runs(), "no process was started anew"
+        it.seen.append(f"acknowledged nothing for {it.traffic.account.longest_gap:.1f} s")
+        return it.row()
+    finally:
+        gateway.stop()
