@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system")]
 
 @pytest.fixture
 def pair(short_folder):
-    """Makes inboxes that ask for one replica, as each process has one; and the replica's process."""
+    """Makes inboxes that ask for one replica; and gives the replica's process."""
     primary, replica = (Server.within(short_folder / name) for name in ("primary", "replica"))
     try:
         primary.start("store.conf")
