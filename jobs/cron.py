@@ -3,6 +3,7 @@
 python -m jobs.cron
 """
 
+import signal
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -76,6 +77,8 @@ def main() -> int:
         print(error, file=sys.stderr)  # noqa: T201 - logging is configured by what is at fault
         return 2
     configure_logging(settings.log_format)
+    # It has no configuration that could change but where the queue is.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     cron = Cron(worker_client(settings.queue_url), logging_level="WARNING")
     # A sweep that no worker took in time is not worth keeping: the next one does the same.
     job = JsonCronJob(QUEUE, sweep, interval=INTERVAL, ttl=2 * INTERVAL, result_ttl=5)

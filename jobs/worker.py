@@ -5,9 +5,13 @@
 
 Each takes one queue: RQ loses no job of a killed worker only then. Everything is correct on a stock
 `rq worker -S json gateway` and `gateway-settle` too, if slower to recover.
+
+SIGHUP has it read its configuration anew, once the job at hand is done.
 """
 
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,6 +37,8 @@ QUEUES = {"": QUEUE, "settle": SETTLE_QUEUE}
 """What the command's argument chooses."""
 
 log = get_logger()
+reloading = threading.Event()
+"""Set when this worker was asked to read its configuration anew."""
 
 
 class JobNotAllowed(GatewayError):
@@ -73,6 +79,15 @@ class GatewayWorker(SimpleWorker):
         # A SimpleWorker does not beat during a job: the TTL must exceed the longest one.
         return JOB_TIMEOUT + 5
 
+    def _install_signal_handlers(self) -> None:
+        super()._install_signal_handlers()  # type: ignore[no-untyped-call]  # RQ's is untyped
+        signal.signal(signal.SIGHUP, self.request_reload)
+
+    def request_reload(self, signum: Any, frame: Any) -> None:
+        """Ends RQ's loop after the present job, as a stop would; `work` begins anew."""
+        reloading.set()
+        self._shutdown()  # type: ignore[no-untyped-call]  # RQ's is untyped
+
     def request_stop(self, signum: Any, frame: Any) -> None:
         stopping.set()
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]  # RQ's is untyped
@@ -85,9 +100,24 @@ def wake_what_waits(runtime: Runtime) -> None:
             runtime.queue.wake(shard)
 
 
+def reloaded(settings: Settings) -> Settings:
+    """The configuration as it is now; the present one if the new one has faults."""
+    reloading.clear()
+    try:
+        settings = from_environment()
+    except ConfigurationError as error:
+        log.error("reload_refused", why=str(error))  # noqa: TRY400 - the traceback says nothing
+    else:
+        runtime.cache_clear()
+        log.info("reloaded")
+    return settings
+
+
 def work(settings: Settings, name: str) -> None:
     """Works on a queue until it is asked to stop; an outage of its server is waited for."""
     while not stopping.is_set():
+        if reloading.is_set():
+            settings = reloaded(settings)
         connection = queue_client(settings.queue_url)
         try:
             runtime().inbox.open()
@@ -100,7 +130,8 @@ def work(settings: Settings, name: str) -> None:
         except (StoreUnavailable, RedisError, OSError) as error:
             log.warning("worker_waits_for_the_store", error=type(error).__name__)
         # RQ also ends its loop by itself, if the store goes away while a job ends.
-        stopping.wait(_OUTAGE_PAUSE)
+        if not reloading.is_set():
+            stopping.wait(_OUTAGE_PAUSE)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -114,6 +145,8 @@ def main(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)  # noqa: T201 - logging is configured by what is at fault
         return 2
     configure_logging(settings.log_format)
+    # Before RQ listens: otherwise this signal would kill.
+    signal.signal(signal.SIGHUP, lambda *_: reloading.set())
     try:
         work(settings, QUEUES[role])
     finally:
