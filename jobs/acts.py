@@ -35,7 +35,7 @@ def act(runtime: Runtime, session_id: str, action: Callable[[Record], Act | None
         after, decision = acted
         if after == loaded.record and _is_old(runtime, session_id, decision):
             return after
-        if runtime.sessions.commit([Commit(loaded.record, after, (decision,))])[0]:
+        if runtime.sessions.commit([Commit(loaded.record, after, (decision,), loaded.later)])[0]:
             runtime.listings.state([after.session])
             return after
     raise StoreUnavailable("The session changes faster than it can be written; try again.")

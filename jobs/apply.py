@@ -210,7 +210,8 @@ def _decide(
         if verdict.outcome is not Outcome.REPEATED:
             known.add(one.decision_key)
             written.append(decision)
-    return Commit(found.record, stamped(found.record, record, now), tuple(written)), draft
+    after = stamped(found.record, record, now)
+    return Commit(found.record, after, tuple(written), found.later), draft
 
 
 def _measure(decisions: Iterable[Decision]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from gateway.domain.events import ChangeKind
 from gateway.domain.payments import Change, Payment
 from gateway.domain.sessions import PaymentSession, new_payment
+from gateway.store.records import readable
 from gateway.store.times import from_micros, to_micros
 
 
@@ -14,9 +15,13 @@ def encode(payment: Payment) -> str:
 
 
 def decode(session: PaymentSession, raw: bytes | None) -> Payment:
-    """The payment of a session; what is not written there follows from the session itself."""
+    """The payment of a session; what is not written there follows from the session itself.
+
+    Raises StoreRefused if it cannot be read.
+    """
     payment = new_payment(session)
-    changes = json.loads(raw) if raw else []
+    with readable("A payment"):
+        changes = tuple(map(_decode_change, json.loads(raw) if raw else []))
     return Payment(
         id=payment.id,
         session_id=payment.session_id,
@@ -24,7 +29,7 @@ def decode(session: PaymentSession, raw: bytes | None) -> Payment:
         currency_code=payment.currency_code,
         amount=payment.amount if session.authorized_amount is None else session.authorized_amount,
         authorized_at=session.payment_authorized_at,
-        changes=tuple(_decode_change(change) for change in changes),
+        changes=changes,
     )
 
 
@@ -42,7 +47,7 @@ def _encode_change(change: Change) -> list[Any]:
 
 
 def _decode_change(raw: list[Any]) -> Change:
-    kind, reference, total, amount, currency, occurred_at, event_id, first_at = raw
+    kind, reference, total, amount, currency, occurred_at, event_id, first_at, *_ = raw
     return Change(
         kind=ChangeKind(kind),
         reference=reference,

@@ -1,12 +1,20 @@
 """How sessions and decisions are written: JSON lists, since names would take half of the room.
 
-A record begins with the number of its form. What is most often None stands last, and is left out.
+A session's record begins with the number of its form, which its payment and its history have too.
+Within a form fields are only ever added, at the end: an older version leaves alone what it does not
+know, also when it writes the record anew. What must be read otherwise is a new form, which older
+versions refuse: let all of them read it, one release before any of them writes it.
+
+What is most often None stands last, and is left out.
 """
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from gateway.domain.errors import StoreRefused
 from gateway.domain.events import ChangeKind, SessionStatus
 from gateway.domain.history import Decision, decision_key
 from gateway.domain.sessions import Claim, Outcome, PaymentSession, Strength
@@ -17,7 +25,8 @@ _FORM, _FIELDS = 1, 19
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
-def encode(session: PaymentSession) -> str:
+def encode(session: PaymentSession, later: Sequence[Any] = ()) -> str:
+    """`later`: what a newer version had added."""
     values = [
         _FORM,
         session.id,
@@ -39,14 +48,39 @@ def encode(session: PaymentSession) -> str:
         _micros(session.completed_at),
         _micros(session.deleted_at),
         session.superseded_by,
+        *later,
     ]
     return _written(values)
 
 
 def decode(raw: bytes | str) -> PaymentSession:
-    values = json.loads(raw)
-    # What a later version may have added at the end is nothing that this one knows.
-    known = (values + [None] * _FIELDS)[1 : _FIELDS + 1]
+    """Raises StoreRefused if it cannot be read."""
+    return read(raw)[0]
+
+
+def read(raw: bytes | str) -> tuple[PaymentSession, tuple[Any, ...]]:
+    """A session, and what a newer version has added to it. Raises StoreRefused."""
+    with readable("A session"):
+        form, *values = json.loads(raw)
+        if form != _FORM:
+            raise ValueError(form)
+        known = (values + [None] * _FIELDS)[:_FIELDS]
+        return _session(known), tuple(values[_FIELDS:])
+
+
+@contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Raises StoreRefused where a record is not as this version knows it."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, IndexError):
+        raise StoreRefused(
+            f"{what} was written by a later version, or is damaged; read it with that version: "
+            "bring this process up to date."
+        ) from None
+
+
+def _session(known: list[Any]) -> PaymentSession:
     (
         session_id,
         provider_id,
@@ -135,8 +169,12 @@ def encode_decision(decision: Decision) -> str:
 
 
 def decode_decision(key: bytes, raw: bytes) -> Decision:
-    """`key` is the one under which the decision stands in its history."""
-    values = json.loads(raw)
+    """`key` is the one under which the decision stands in its history. Raises StoreRefused."""
+    with readable("A decision"):
+        return _decision(key, json.loads(raw))
+
+
+def _decision(key: bytes, values: list[Any]) -> Decision:
     source, kind, outcome, before, after, occurred, until_received, until_decided, *rest = values
     amount, currency, delivery_id, change, detail = (rest + [None] * 5)[:5]
     received = occurred + until_received

@@ -52,19 +52,27 @@ class Glimpse:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A record, and which of the asked-for decisions its history has already."""
+    """A record, and which of the asked-for decisions its history has already.
+
+    `later` is what a newer version of the gateway has added to it.
+    """
 
     record: Record
     known: frozenset[str]
+    later: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A decision to write. `before` None: the session must not exist yet."""
+    """A decision to write. `before` None: the session must not exist yet.
+
+    `later` goes on to stand in the record, as it was loaded.
+    """
 
     before: Record | None
     after: Record
     decisions: tuple[Decision, ...]
+    later: tuple[Any, ...] = ()
 
     @property
     def changes_record(self) -> bool:
@@ -120,10 +128,11 @@ class Sessions:
             if not record:
                 loaded.append(None)
                 continue
-            session = records.decode(record)
+            session, later = records.read(record)
             told = zip(decision_keys, decisions[1:], strict=True)
             known = frozenset(key for key, decision in told if decision is not None)
-            loaded.append(Loaded(Record(session, payments.decode(session, payment)), known))
+            made = Record(session, payments.decode(session, payment))
+            loaded.append(Loaded(made, known, later))
         return loaded
 
     def commit(self, commits: Sequence[Commit]) -> list[bool]:
@@ -212,7 +221,7 @@ def _commit_call(commit: Commit) -> Call:
     expected = "" if commit.before is None else str(commit.before.session.version)
     record, payment = "", ""
     if commit.changes_record:
-        record = records.encode(session)
+        record = records.encode(session, commit.later)
         # A payment that nothing has changed follows from its session.
         if commit.after.payment.changes != (commit.before.payment.changes if commit.before else ()):
             payment = payments.encode(commit.after.payment)
