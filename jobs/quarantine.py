@@ -54,4 +54,4 @@ def _take_off_the_list(runtime: Runtime, delivery_id: str, who: Actor) -> None:
     entry = Entry(NO_ENTRY, delivery_id)
     notes = (*stored.notes, f"answered by {who.name}")
     done = Finished(entry, DeliveryState.APPLIED, who.now, notes, stored=stored)
-    runtime.inbox.finish(shard_of(delivery_id), [done], leaves=DeliveryState.QUARANTINED)
+    runtime.inbox.finish(shard_of(delivery_id), [done])

@@ -103,7 +103,7 @@ class Settlement:
         entry = Entry(NO_ENTRY, self._id)
         now = self._runtime.clock()
         finished = [result.ended(entry, now, stored)]
-        self._runtime.inbox.finish(shard_of(self._id), finished, leaves=DeliveryState.UNSETTLED)
+        self._runtime.inbox.finish(shard_of(self._id), finished)
         if stored is not None:
             self._runtime.tallies.count([result.worked(stored, now)])
             result.trace("settle", stored, time.monotonic() - self._began)

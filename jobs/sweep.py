@@ -86,7 +86,7 @@ def _look_again_at_parked(runtime: Runtime, shard: int) -> None:
 def _give_up(runtime: Runtime, one: Parked) -> None:
     """A session that did not come in all that time is nobody's: a person should look."""
     why = f"no session came within {PARKED_LIMIT.days} days; create it, then requeue this"
-    runtime.inbox.give_up(one.delivery_id, DeliveryState.PARKED, runtime.clock(), why)
+    runtime.inbox.give_up(one.delivery_id, runtime.clock(), why)
     for lookup in one.waits:
         runtime.sessions.unpark(lookup, [one.delivery_id])
 

@@ -131,15 +131,13 @@ class Inbox:
         pairs = zip(delivery_ids, executed(pipeline), strict=True)
         return [decode(at, raw, self._seal) if raw else None for at, raw in pairs]
 
-    def finish(
-        self, shard: int, finished: Iterable[Finished], leaves: DeliveryState | None = None
-    ) -> None:
-        """Ends the work on entries of one shard, in one round trip; `leaves`: their list so far."""
+    def finish(self, shard: int, finished: Iterable[Finished]) -> None:
+        """Ends the work on entries of one shard, in one round trip."""
         together = defaultdict(list)
         for one in finished:
             together[one.state, one.at].append(one)
         calls = [
-            _finish_call(shard, state, at, part, leaves, self._seal)
+            _finish_call(shard, state, at, part, self._seal)
             for (state, at), ended in together.items()
             for part in batched(ended)
         ]
@@ -201,10 +199,10 @@ class Inbox:
         """Remembers who had a delivery worked on again."""
         call(self._client, "annotate", [keys.delivery(delivery_id)], ["asked", who])
 
-    def give_up(self, delivery_id: str, leaves: DeliveryState, at: datetime, why: str) -> None:
+    def give_up(self, delivery_id: str, at: datetime, why: str) -> None:
         """Makes a delivery that has waited for too long a dead letter."""
         finished = Finished(Entry(NO_ENTRY, delivery_id), DeliveryState.DEAD, at, (why,))
-        self.finish(keys.shard_of(delivery_id), [finished], leaves=leaves)
+        self.finish(keys.shard_of(delivery_id), [finished])
 
     def parked(self, delivery_ids: Sequence[str]) -> list[Parked]:
         """What these deliveries wait for, without their bodies; what is gone is left out."""
@@ -248,14 +246,16 @@ def _finish_call(
     state: DeliveryState,
     at: datetime,
     finished: Sequence[Finished],
-    leaves: DeliveryState | None,
     seal: Seal,
 ) -> Call:
-    lists = [keys.deliveries(shard, one) for one in (state, *([leaves] if leaves else []))]
+    # It leaves all others, whatever they are: it may have been parked once more while another
+    # drain had it, and would stand in two.
+    others = [keys.deliveries(shard, one) for one in LISTED if one is not state]
+    lists = [keys.deliveries(shard, state), *others]
     where = [keys.inbox(shard), *lists]
     where += [keys.delivery(one.entry.delivery_id) for one in finished]
     keep = _milliseconds(RETENTION) if state is DeliveryState.APPLIED else 0
-    values: list[Any] = [GROUP, state.value, to_millis(at), keep, len(lists) - 1]
+    values: list[Any] = [GROUP, state.value, to_millis(at), keep, len(others)]
     for one in finished:
         fields = _finish_fields(one, seal)
         values += [one.entry.stream_id, one.entry.delivery_id, len(fields), *fields]

@@ -288,7 +288,7 @@ def test_delivery_is_replayed_in_the_name_of_who_is_logged_in(
 def test_dead_letters_are_requeued_by_filter_after_a_dry_run(
     browser, delivery_id, services, drained, clock
 ):
-    services.runtime.inbox.give_up(delivery_id, DeliveryState.APPLIED, clock(), "a test says so")
+    services.runtime.inbox.give_up(delivery_id, clock(), "a test says so")
     wanted = {"state": "dead"}
     assert "Requeue all that fit" in browser.see("/console/deliveries?state=dead")
     assert "nothing was changed" in browser.send(

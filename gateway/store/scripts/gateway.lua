@@ -21,14 +21,14 @@ end
 
 -- Ends the work on inbox entries: each delivery's state and what came of it, its place in the list
 -- of that state, and the entry itself. Many at once, since the disk is waited for after each call.
--- KEYS inbox, list, lists they leave..., deliveries...   ARGV group, state, now (ms), how long to keep
--- the deliveries (ms, 0: until somebody acts), how many lists they leave, and for each delivery:
+-- KEYS inbox, list, all other lists..., deliveries...   ARGV group, state, now (ms), how long to keep
+-- the deliveries (ms, 0: until somebody acts), how many other lists, and for each delivery:
 -- stream id, delivery id, how many of the following are its own, field, value, ...
 -- What is packed comes first, and takes the place of all that it holds.
 local function finish(keys, args)
-  local leaves, at = 2 + args[5], 6
+  local lists, at = 2 + args[5], 6
   local entries, ids, listed = {}, {}, {}
-  for key = leaves + 1, #keys do
+  for key = lists + 1, #keys do
     local values, last = at + 3, at + 2 + args[at + 2]
     entries[#entries + 1] = args[at]
     if redis.call('EXISTS', keys[key]) == 1 then
@@ -44,7 +44,7 @@ local function finish(keys, args)
     at = last + 1
   end
   if #ids > 0 then
-    for key = 3, leaves do redis.call('ZREM', keys[key], unpack(ids)) end
+    for key = 3, lists do redis.call('ZREM', keys[key], unpack(ids)) end
     redis.call('ZADD', keys[2], unpack(listed))
   end
   redis.call('XACK', keys[1], args[1], unpack(entries))
