@@ -109,6 +109,8 @@ class Cluster:
             name = of_target.execute_command("CLUSTER MYID")
             first = min(first for first, _, port in _ranges(of_source) if port == source.port)
             last = first + count - 1
+            # Valkey moves slots as this user, and `replica` must not write.
+            of_source.config_set("masteruser", "operator", "masterauth", "operator")
             of_source.execute_command(
                 "CLUSTER MIGRATESLOTS", "SLOTSRANGE", first, last, "NODE", name
             )
