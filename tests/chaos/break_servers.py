@@ -1,6 +1,8 @@
 """Stores of several servers, of which one dies: who takes its place must know all that counts."""
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -54,6 +56,22 @@ def _follows(store: Cluster, node: object) -> bool:
     return node not in store.primaries() and store.is_whole()
 
 
+def _check_that_who_waits_is_told(it: Scene) -> None:
+    """The web's subscription has moved to a server that lives."""
+    webhook = it.traffic.next_webhook()
+    path = f"/sessions/{webhook.session_id}"
+    tag = it.gateway.api("GET", path).headers["ETag"]
+    with ThreadPoolExecutor(1) as pool:
+        asked = {"headers": {"If-None-Match": tag}, "params": {"wait": 9}}
+        waiting = pool.submit(it.gateway.api, "GET", path, **asked)
+        time.sleep(0.5)
+        began = time.monotonic()
+        it.traffic.deliver(webhook)
+        assert waiting.result().status_code == 200
+        # Not only by the look at the end of its time.
+        assert time.monotonic() - began < 6
+
+
 def _broken(
     scale: Scale,
     folder: Path,
@@ -76,6 +94,7 @@ def _broken(
                 it.calm()
         it.settle()
         assert gateway.still_runs(), "no process was started anew"
+        _check_that_who_waits_is_told(it)
         it.seen.append(f"acknowledged nothing for {it.traffic.account.longest_gap:.1f} s")
         return it.row()
     finally:

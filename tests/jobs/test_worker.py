@@ -17,6 +17,12 @@ from jobs.runtime import stopping
 from jobs.worker import AllowedQueue, GatewayWorker, main, wake_what_waits
 
 
+@pytest.fixture(params=["fake", "valkey"])
+def store(request):
+    """RQ knows no cluster."""
+    return request.getfixturevalue(request.param)
+
+
 @pytest.fixture
 def work(store, runtime, monkeypatch):
     """Runs all waiting jobs, as `worker_class` does it."""

@@ -39,6 +39,7 @@ def configure(valkey):
         ({"appendonly": "no"}, "appendonly yes"),
         ({"maxmemory-policy": "allkeys-lru", "maxmemory": "1gb"}, "noeviction"),
         ({"maxmemory": "1mb"}, "nearly full"),
+        ({"min-replicas-to-write": "1"}, "no replica follows it"),
     ],
 )
 def test_store_that_cannot_keep_promises_is_at_fault(valkey, configure, settings, fault):
