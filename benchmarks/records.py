@@ -1,5 +1,6 @@
 """Sessions and deliveries put into a store directly, in the form that the gateway itself writes."""
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from random import getrandbits
 
+from processes import eventually
 from redis import Redis
 from stage import Stage
 from traffic import (
@@ -33,11 +35,17 @@ from gateway.store.sealing import Seal
 from gateway.store.sessions import Commit, Sessions
 
 _BATCH = 500
+# Seconds: more than the store takes to find out that a rewrite is due.
+_CRON = 0.2
 
 
 @contextmanager
 def writing(stage: Stage) -> Iterator[Redis]:
-    """A client for filling the store, which need not sync every write meanwhile."""
+    """A client for filling the store, which need not sync every write meanwhile.
+
+    So many writes may have it rewrite its file, which takes a core for a while: that is not to be
+    measured with whatever comes next.
+    """
     client = worker_client(stage.store_url)
     fsync = client.config_get("appendfsync")["appendfsync"]
     client.config_set("appendfsync", "no")
@@ -45,6 +53,8 @@ def writing(stage: Stage) -> Iterator[Redis]:
         yield client
     finally:
         client.config_set("appendfsync", fsync)
+        time.sleep(_CRON)
+        eventually(lambda: not client.info("persistence")["aof_rewrite_in_progress"], "idle", 600)
         client.close()
 
 

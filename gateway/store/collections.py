@@ -9,6 +9,7 @@ from gateway.domain.collections import PaymentCollection
 from gateway.domain.errors import Conflict, NotFound
 from gateway.store import keys
 from gateway.store.connection import call, guarded
+from gateway.store.records import readable
 from gateway.store.times import from_micros, to_micros
 
 
@@ -53,6 +54,12 @@ def _encode(collection: PaymentCollection) -> str:
 
 
 def _decode(raw: bytes) -> PaymentCollection:
+    """Raises StoreRefused if it cannot be read."""
+    with readable("A collection"):
+        return _decoded(raw)
+
+
+def _decoded(raw: bytes) -> PaymentCollection:
     record = json.loads(raw)
     canceled = record["canceled"]
     return PaymentCollection(

@@ -12,6 +12,7 @@ from gateway.domain.errors import InvalidInput
 from gateway.domain.events import Delivery
 from gateway.store import packing
 from gateway.store.keys import DeliveryState
+from gateway.store.records import readable
 from gateway.store.sealing import Seal
 from gateway.store.sessions import Lookup
 from gateway.store.times import from_micros, to_micros, to_millis
@@ -156,7 +157,15 @@ def pack(stored: StoredDelivery, at: datetime, notes: Sequence[str], seal: Seal)
 
 
 def decode(delivery_id: str, raw: Mapping[bytes, bytes], seal: Seal) -> StoredDelivery:
-    """A delivery from the fields of its hash. Raises StoreRefused if no key opens its body."""
+    """A delivery from the fields of its hash.
+
+    Raises StoreRefused if no key opens its body, or if it cannot be read.
+    """
+    with readable("A delivery"):
+        return _decoded(delivery_id, raw, seal)
+
+
+def _decoded(delivery_id: str, raw: Mapping[bytes, bytes], seal: Seal) -> StoredDelivery:
     meta, body, finished, notes = _opened(raw, seal)
     # What was worked on again since it was packed has these anew.
     finished = int(raw.get(b"finished", finished))
@@ -214,4 +223,4 @@ def encode_waits(waits: tuple[Lookup, ...]) -> str:
 
 
 def decode_waits(raw: bytes | None) -> tuple[Lookup, ...]:
-    return tuple(Lookup(*waits) for waits in json.loads(raw or b"[]"))
+    return tuple(Lookup(*waits[:3]) for waits in json.loads(raw or b"[]"))
