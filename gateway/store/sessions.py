@@ -142,8 +142,10 @@ class Sessions:
 
     def create(self, record: Record, decision: Decision) -> None:
         """Writes a new session and indexes it. Raises Conflict if the id is taken."""
-        if not self.commit([Commit(None, record, (decision,))])[0]:
-            raise Conflict(f"There is a session {record.session.id} already.")
+        session, written = record.session, self.commit([Commit(None, record, (decision,))])[0]
+        # Who lost the reply sent it again: then the session that is there is this one.
+        if not written and self.get(session.id).idempotency_key != session.idempotency_key:
+            raise Conflict(f"There is a session {session.id} already.")
         self.index([record.session])
 
     def index(self, sessions: Sequence[PaymentSession]) -> None:

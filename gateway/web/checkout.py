@@ -33,7 +33,9 @@ def create(services: Services, values: dict[str, Any], actor: Actor) -> PaymentS
         session = replace(session, id=_id_under(services, actor.name, key, values, session))
         # If it is not there, whoever claimed the key died before creating it: go on in its place.
         with suppress(NotFound):
-            return services.runtime.sessions.get(session.id)
+            there = services.runtime.sessions.get(session.id)
+            _make_findable(services, there)
+            return there
     _write(services, session, values.get("cart"), actor)
     return session
 
@@ -64,6 +66,13 @@ def refresh(
 def release_waiting(services: Services, session: PaymentSession) -> None:
     """Lets go of the webhooks that came before the session, or before its payment was known."""
     release(services.runtime, Lookup(session.provider_id, session.external_id, session.id))
+
+
+def _make_findable(services: Services, session: PaymentSession) -> None:
+    """Whoever created it may have died before its webhooks could find it, and nobody else sees."""
+    services.runtime.sessions.index([session])
+    services.runtime.listings.state([session])
+    release_waiting(services, session)
 
 
 def _new_id(actor: Actor) -> str:
@@ -120,6 +129,7 @@ def _write(
 ) -> None:
     runtime = services.runtime
     if runtime.sessions.exists(session.id):
+        _make_findable(services, runtime.sessions.get(session.id))
         raise Conflict(f"There is a session {session.id} already.")
     runtime.carts.claim(session, actor.now, replaces)
     if cart is not None:

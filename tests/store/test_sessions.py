@@ -76,7 +76,7 @@ def test_missing_session_is_not_found(sessions):
 def test_taken_id_is_a_conflict_and_changes_nothing(sessions):
     record = create(sessions)
     with pytest.raises(Conflict, match="ps_1"):
-        create(sessions, amount=5)
+        create(sessions, amount=5, idempotency_key="other")
 
     assert record.session == sessions.get("ps_1")
 
