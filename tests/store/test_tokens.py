@@ -1,6 +1,8 @@
 import pytest
 from builders import at
 
+from gateway.domain.errors import StoreRefused
+from gateway.store import keys
 from gateway.store.tokens import Scope, Token, Tokens, digest_of
 
 
@@ -44,3 +46,18 @@ def test_revoked_token_is_gone(tokens):
     assert 2 == tokens.revoke("shop")
     assert tokens.find("a") is None
     assert ["desk"] == [one.name for one in tokens.all()]
+
+
+def test_scope_of_a_later_version_allows_nothing_and_harms_nothing(tokens, store):
+    tokens.add(made := token(scopes=(Scope.READ,)))
+    store.hset(keys.token(made.digest), "scopes", "audit read")
+
+    assert made == tokens.find("s3cret")
+
+
+def test_token_that_is_not_as_this_version_knows_it_is_refused(tokens, store):
+    tokens.add(made := token())
+    store.hset(keys.token(made.digest), "created", "yesterday")
+
+    with pytest.raises(StoreRefused, match="later version"):
+        tokens.find("s3cret")
