@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -92,13 +93,13 @@ class Tokens:
             expires = raw.get(b"expires")
             return Token(
                 name=raw[b"name"].decode(),
-                scopes=_scopes(raw[b"scopes"].decode()),
+                scopes=_scopes(raw[b"scopes"].decode().split()),
                 digest=digest,
                 created_at=from_micros(int(raw[b"created"])),
                 expires_at=from_micros(int(expires)) if expires else None,
             )
 
 
-def _scopes(written: str) -> frozenset[Scope]:
+def _scopes(written: Sequence[str]) -> frozenset[Scope]:
     """A scope of a later version allows nothing here; the token's others are good nevertheless."""
-    return frozenset(scope for scope in Scope if scope in written.split())
+    return frozenset(scope for scope in Scope if scope in written)

@@ -62,7 +62,9 @@ def log_of(gateway, role):
 
 @contextmanager
 def stream(gateway, secret, request=requests.request):
-    """The answers to webhooks that come one after the other, each on a connection of its own."""
+    """The answers to webhooks that come one after the other, each on a connection of its own
+    unless `request` keeps one.
+    """
     answers, done = [], threading.Event()
 
     def send():
