@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import requests
 from processes import SECRETS, Gateway, eventually, stripe
 
 from gateway.config import load
@@ -61,17 +60,15 @@ def log_of(gateway, role):
 
 
 @contextmanager
-def stream(gateway, secret, request=requests.request):
-    """The answers to webhooks that come one after the other, each on a connection of its own
-    unless `request` keeps one.
-    """
+def stream(gateway, secret):
+    """The answers to webhooks that come one after the other, each on a connection of its own."""
     answers, done = [], threading.Event()
 
     def send():
         for number in itertools.count():
             if done.is_set():
                 return
-            answers.append(gateway.post(refund(f"{secret}_{number}", secret), request=request))
+            answers.append(gateway.post(refund(f"{secret}_{number}", secret)))
 
     thread = threading.Thread(target=send)
     thread.start()
@@ -99,16 +96,6 @@ def test_secret_is_replaced_without_a_request_dropped(gateway, secret_file):
         eventually(lambda: gateway.post(refund("late")) == 400, "the old one is not known any more")
     assert {200} == set(answers)
     eventually(lambda: log_of(gateway, "worker").count('"reloaded"') == 2, "the worker has read it")
-
-
-def test_connection_that_is_kept_loses_no_request(gateway):
-    with requests.Session() as kept, stream(gateway, OLD, kept.request) as answers:
-        eventually(lambda: len(answers) > 20, "the connection is in use")
-        reload(gateway, "web")
-        eventually(lambda: "Stopped old worker" in log_of(gateway, "web"), "the old has ended")
-        count = len(answers)
-        eventually(lambda: len(answers) > count + 20, "the stream goes on")
-    assert {200} == set(answers)
 
 
 def test_worker_keeps_what_it_has_over_a_configuration_with_faults(gateway, secret_file):
