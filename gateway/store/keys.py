@@ -6,6 +6,7 @@ server, on Sentinel and on Cluster.
 
 import hashlib
 import re
+import zlib
 from enum import StrEnum
 
 CHANGES = "session-changes"
@@ -13,6 +14,8 @@ CHANGES = "session-changes"
 
 _DELIVERY_ID = re.compile(r"dlv_([0-9a-f]{2})[0-9a-f]{32}")
 MAX_SHARDS = 256
+LIST_PARTS = 16
+"""How many parts the lists of sessions have. Never change it: sessions stand in their part."""
 
 
 class DeliveryState(StrEnum):
@@ -54,8 +57,18 @@ def collection(collection_id: str) -> str:
     return f"collection:{{{collection_id}}}"
 
 
-def sessions_by(provider_id: str, status: str) -> str:
-    return f"sessions:{{{provider_id}}}:{status}"
+def list_part(session_id: str) -> int:
+    """Which part of the lists a session stands in: they are spread over the servers."""
+    return zlib.crc32(session_id.encode()) % LIST_PARTS
+
+
+def sessions_by(part: int, month: str, provider_id: str, status: str) -> str:
+    """Of the sessions that last changed in a month (UTC): so a list ends growing in time."""
+    return f"sessions:{{{part}}}:{month}:{provider_id}:{status}"
+
+
+def session_months(part: int) -> str:
+    return f"sessions:{{{part}}}:months"
 
 
 def idempotency(owner: str, key: str) -> str:
@@ -147,6 +160,9 @@ def api_answer(digest: str) -> str:
 def token(digest: str) -> str:
     return f"token:{{{digest}}}"
 
+
+UNINDEXED = "sessions:unindexed"
+"""Sorted set of the sessions that may not be found by all their names yet, by when that began."""
 
 EXPIRING = "sessions:expiring"
 """Sorted set of the sessions that expire, by the time at which they do."""

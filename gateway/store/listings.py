@@ -3,6 +3,9 @@
 The lists are written right after the records, in a step of their own (they live in other slots),
 so whoever reads them looks at the records again. Everything that touches a session states its
 place anew, so a place that was missed once is made good by the next telling.
+
+A list is that of one month and of one part of all sessions: no key grows for ever, and in a
+cluster all servers share them.
 """
 
 import base64
@@ -20,7 +23,7 @@ from gateway.domain.events import SessionStatus
 from gateway.domain.sessions import PaymentSession
 from gateway.store import keys
 from gateway.store.connection import Call, batched, call_many, executed, guarded
-from gateway.store.times import to_micros
+from gateway.store.times import from_micros, to_micros
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,11 @@ class Listings:
         """Lists sessions under their present status; repeating it changes nothing."""
         together = defaultdict(list)
         for session in sessions:
-            together[session.provider_id, session.status].append(session)
+            together[_Lists.of(session)].append(session)
         calls = [
-            _list_call(provider_id, status, part)
-            for (provider_id, status), listed in together.items()
-            for part in batched(listed)
+            _list_call(lists, some)
+            for lists, listed in together.items()
+            for some in batched(listed)
         ]
         call_many(self._client, calls)
 
@@ -83,20 +86,40 @@ class Listings:
         Costs the page, times the number of lists, however many sessions there are.
         """
         start = max(to_micros(since) if since else 0, after.micros if after else 0)
+        found: list[Place] = []
+        for month in self._months(_month(from_micros(start))):
+            lists = [
+                keys.sessions_by(part, month, provider_id, status)
+                for part in range(keys.LIST_PARTS)
+                for provider_id in provider_ids
+                for status in statuses
+            ]
+            places = self._places(lists, start, count)
+            rest = [place for place in places if after is None or _order(place) > _order(after)]
+            found += sorted(rest, key=_order)
+            if len(found) >= count:
+                break
+        return found[:count]
+
+    def _months(self, first: str) -> list[str]:
+        """The months in which any session changed last, from the first one on."""
         pipeline = self._client.pipeline(transaction=False)
-        for provider_id in provider_ids:
-            for status in statuses:
-                where = keys.sessions_by(provider_id, status)
-                # Those that changed in the cursor's own microsecond may be on either side of it.
-                pipeline.zrangebyscore(where, start, start, withscores=True)
-                pipeline.zrangebyscore(where, f"({start}", "+inf", 0, count, withscores=True)
-        found = [
+        for part in range(keys.LIST_PARTS):
+            pipeline.smembers(keys.session_months(part))
+        months = {month.decode() for found in executed(pipeline) for month in found}
+        return sorted(month for month in months if month >= first)
+
+    def _places(self, lists: Sequence[str], start: int, count: int) -> list[Place]:
+        pipeline = self._client.pipeline(transaction=False)
+        for where in lists:
+            # Those that changed in the cursor's own microsecond may be on either side of it.
+            pipeline.zrangebyscore(where, start, start, withscores=True)
+            pipeline.zrangebyscore(where, f"({start}", "+inf", 0, count, withscores=True)
+        return [
             Place(int(score), member.decode())
             for listed in executed(pipeline)
             for member, score in listed
         ]
-        rest = [place for place in found if after is None or _order(place) > _order(after)]
-        return sorted(rest, key=_order)[:count]
 
     def due(self, now: datetime, count: int) -> list[str]:
         """Sessions whose time to expire has come."""
@@ -115,8 +138,48 @@ def _order(place: Place) -> tuple[int, str]:
     return place.micros, place.session_id
 
 
-def _list_call(provider_id: str, status: SessionStatus, sessions: Sequence[PaymentSession]) -> Call:
-    statuses = [status, *(other for other in SessionStatus if other is not status)]
-    where = [keys.sessions_by(provider_id, status) for status in statuses]
+@dataclass(frozen=True, slots=True)
+class _Lists:
+    """The list that a session is to stand in, and the months in which it may have been listed."""
+
+    part: int
+    provider_id: str
+    status: SessionStatus
+    month: str
+    created_in: str
+
+    @classmethod
+    def of(cls, session: PaymentSession) -> "_Lists":
+        month, created_in = _month(session.updated_at), _month(session.created_at)
+        part = keys.list_part(session.id)
+        return cls(part, session.provider_id, session.status, month, min(created_in, month))
+
+    @property
+    def others(self) -> list[str]:
+        """All lists in which it may still stand, whoever listed it last and was cut off."""
+        return [
+            keys.sessions_by(self.part, month, self.provider_id, status)
+            for month in _months_between(self.created_in, self.month)
+            for status in SessionStatus
+            if (month, status) != (self.month, self.status)
+        ]
+
+
+def _list_call(lists: _Lists, sessions: Sequence[PaymentSession]) -> Call:
+    where = [
+        keys.sessions_by(lists.part, lists.month, lists.provider_id, lists.status),
+        keys.session_months(lists.part),
+        *lists.others,
+    ]
     places = [(to_micros(session.updated_at), session.id) for session in sessions]
-    return "list_sessions", where, [value for place in places for value in place]
+    return "list_sessions", where, [lists.month, *(value for place in places for value in place)]
+
+
+def _month(moment: datetime) -> str:
+    return f"{moment.year:04}-{moment.month:02}"
+
+
+def _months_between(first: str, last: str) -> list[str]:
+    """Both of them, and those between."""
+    begin, end = (int(month[:4]) * 12 + int(month[5:]) - 1 for month in (first, last))
+    return [f"{n // 12:04}-{n % 12 + 1:02}" for n in range(begin, end + 1)]

@@ -88,3 +88,35 @@ def test_expiry_is_due_at_its_time(listings):
     listings.forget_expiry(["ps_a"])
     listings.forget_expiry([])
     assert ["ps_b"] == listings.due(at(99), 10)
+
+
+def test_session_that_changes_in_another_month_stands_there_only(listings):
+    """Also if it changed in a month between, and whoever was to list it there was cut off."""
+    listings.state([session("ps_a", 1)])
+    for days in (40, 400):
+        changed = builders.session("ps_a", created_at=at(1), updated_at=at(days * 86400))
+        listings.state([changed])
+
+        assert [Place(to_micros(changed.updated_at), "ps_a")] == page(listings)
+        assert ["ps_a"] == ids(page(listings, since=changed.updated_at))
+
+
+def test_pages_go_on_over_months(listings):
+    month = 31 * 86400
+    listings.state([session(f"ps_{n}", n * month) for n in range(5)])
+
+    first = page(listings, count=3)
+    assert ["ps_0", "ps_1", "ps_2"] == ids(first)
+    assert ["ps_3", "ps_4"] == ids(page(listings, after=first[-1]))
+    assert ["ps_4"] == ids(page(listings, since=at(3 * month + 1)))
+
+
+def test_no_list_grows_for_ever(store, listings):
+    """A month's changes are spread evenly, and what changes later stands elsewhere."""
+    listings.state([session(f"ps_{n}", 1) for n in range(1600)])
+    listings.state([session(f"ps_{n}", 40 * 86400) for n in range(1600, 3200)])
+
+    sizes = [store.zcard(key) for key in store.scan_iter("sessions:*:stripe:pending")]
+    assert 32 == len(sizes)
+    assert 3200 == sum(sizes)
+    assert max(sizes) < 150

@@ -188,12 +188,14 @@ local function forget_rejected(keys, args)
   return #old
 end
 
--- Lists sessions under their status and under no other.
--- KEYS the list of their status, the lists of the others...   ARGV time (microseconds), session id, ...
+-- Lists sessions under their status, in the month of their last change, and nowhere else.
+-- KEYS the list, the months that have lists, all lists that they leave...
+-- ARGV month, time (microseconds), session id, ...
 local function list_sessions(keys, args)
   local ids = {}
-  for at = 2, #args, 2 do ids[#ids + 1] = args[at] end
-  redis.call('ZADD', keys[1], unpack(args))
-  for key = 2, #keys do redis.call('ZREM', keys[key], unpack(ids)) end
+  for at = 3, #args, 2 do ids[#ids + 1] = args[at] end
+  redis.call('SADD', keys[2], args[1])
+  redis.call('ZADD', keys[1], unpack(args, 2))
+  for key = 3, #keys do redis.call('ZREM', keys[key], unpack(ids)) end
   return 1
 end
