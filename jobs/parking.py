@@ -1,8 +1,20 @@
-"""Letting go of deliveries that waited for a session."""
+"""Letting go of deliveries that waited for a session, which must be findable before."""
 
+from gateway.domain.sessions import PaymentSession
 from gateway.store.keys import shard_of
 from gateway.store.sessions import Lookup
 from jobs.runtime import Runtime
+
+
+def make_findable(runtime: Runtime, session: PaymentSession) -> None:
+    """Indexes and lists a session, and lets go of what waited for it; harmless if repeated.
+
+    Say `expect_index` before the session is written: then the sweep does it for whoever dies.
+    """
+    runtime.sessions.index([session])
+    runtime.listings.state([session])
+    release(runtime, Lookup(session.provider_id, session.external_id, session.id))
+    runtime.sessions.forget_unindexed([session.id])
 
 
 def release(runtime: Runtime, lookup: Lookup) -> int:

@@ -9,6 +9,7 @@ from gateway.store.deliveries import Parked
 from gateway.store.inbox import RETENTION
 from gateway.store.keys import DeliveryState
 from jobs.acts import act
+from jobs.parking import make_findable
 from jobs.runtime import Runtime, runtime
 
 INTERVAL = 2
@@ -19,6 +20,8 @@ _PAGES = 10
 # A drain lists what is to be settled first, and then enqueues its job.
 _ENQUEUED_BY = timedelta(seconds=2)
 PARKED_LIMIT = timedelta(days=30)
+# Longer than any request takes that writes a session.
+_FINDABLE_BY = timedelta(minutes=1)
 
 
 def sweep() -> None:
@@ -29,6 +32,7 @@ def sweep() -> None:
 def sweep_all(runtime: Runtime) -> None:
     """One pass over all shards; harmless at any time and any number of times."""
     expire_due(runtime)
+    _make_findable(runtime)
     for shard in range(runtime.inbox.shards):
         if runtime.inbox.needs_wake(shard):
             runtime.queue.wake(shard)
@@ -51,6 +55,15 @@ def _forget_rejected(runtime: Runtime) -> None:
     before = runtime.clock() - timedelta(days=runtime.body_days)
     for instance in runtime.instances:
         runtime.journal.forget(instance, before)
+
+
+def _make_findable(runtime: Runtime) -> None:
+    """Does what was left undone by who died right after writing a session."""
+    ids = runtime.sessions.unindexed(runtime.clock() - _FINDABLE_BY, _PAGE)
+    for session in runtime.sessions.get_many(ids) if ids else []:
+        if session is not None:
+            make_findable(runtime, session)
+    runtime.sessions.forget_unindexed(ids)
 
 
 def expire_due(runtime: Runtime) -> None:

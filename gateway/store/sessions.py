@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from redis import Redis
@@ -12,6 +13,7 @@ from gateway.domain.history import Decision
 from gateway.domain.sessions import PaymentSession, Record
 from gateway.store import keys, payments, records
 from gateway.store.connection import Call, call_many, executed, guarded
+from gateway.store.times import to_micros
 
 SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -147,6 +149,28 @@ class Sessions:
         if not written and self.get(session.id).idempotency_key != session.idempotency_key:
             raise Conflict(f"There is a session {session.id} already.")
         self.index([record.session])
+
+    def expect_index(self, session_id: str, now: datetime) -> None:
+        """Has a session made findable later, should whoever is about to do it die on the way."""
+        when: Any = {session_id: to_micros(now)}
+        guarded(self._client.zadd, keys.UNINDEXED, when)
+
+    def unindexed(self, before: datetime, count: int) -> list[str]:
+        """Ids of sessions that were to be made findable since before a time; some never came."""
+        found: Any = guarded(
+            self._client.zrangebyscore,
+            keys.UNINDEXED,
+            "-inf",
+            to_micros(before),
+            start=0,
+            num=count,
+        )
+        return [member.decode() for member in found]
+
+    def forget_unindexed(self, session_ids: Sequence[str]) -> None:
+        """They can be found now, or never came."""
+        if session_ids:
+            guarded(self._client.zrem, keys.UNINDEXED, *session_ids)
 
     def index(self, sessions: Sequence[PaymentSession]) -> None:
         """Makes sessions findable by their provider's id of the payment (`data.id`)."""

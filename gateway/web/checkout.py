@@ -13,10 +13,9 @@ from gateway.domain.actions import Actor, supersede
 from gateway.domain.errors import Conflict, InvalidInput, NotFound
 from gateway.domain.history import session_created
 from gateway.domain.sessions import PaymentSession, Record, new_payment
-from gateway.store.sessions import Lookup
 from gateway.web.services import Services
 from jobs.acts import act
-from jobs.parking import release
+from jobs.parking import make_findable
 
 _MAX_KEY = 255
 
@@ -34,7 +33,7 @@ def create(services: Services, values: dict[str, Any], actor: Actor) -> PaymentS
         # If it is not there, whoever claimed the key died before creating it: go on in its place.
         with suppress(NotFound):
             there = services.runtime.sessions.get(session.id)
-            _make_findable(services, there)
+            make_findable(services.runtime, there)
             return there
     _write(services, session, values.get("cart"), actor)
     return session
@@ -61,18 +60,6 @@ def refresh(
     _write(services, session, cart, actor, replaces=old_id)
     act(services.runtime, old_id, lambda record: supersede(record, actor, new_id))
     return session
-
-
-def release_waiting(services: Services, session: PaymentSession) -> None:
-    """Lets go of the webhooks that came before the session, or before its payment was known."""
-    release(services.runtime, Lookup(session.provider_id, session.external_id, session.id))
-
-
-def _make_findable(services: Services, session: PaymentSession) -> None:
-    """Whoever created it may have died before its webhooks could find it, and nobody else sees."""
-    services.runtime.sessions.index([session])
-    services.runtime.listings.state([session])
-    release_waiting(services, session)
 
 
 def _new_id(actor: Actor) -> str:
@@ -129,7 +116,8 @@ def _write(
 ) -> None:
     runtime = services.runtime
     if runtime.sessions.exists(session.id):
-        _make_findable(services, runtime.sessions.get(session.id))
+        # Whoever created it may have died before it could be found.
+        make_findable(runtime, runtime.sessions.get(session.id))
         raise Conflict(f"There is a session {session.id} already.")
     runtime.carts.claim(session, actor.now, replaces)
     if cart is not None:
@@ -137,6 +125,6 @@ def _write(
     if session.expires_at is not None:
         runtime.listings.expect_expiry(session.id, session.expires_at)
     decision = session_created(session, actor.name)
+    runtime.sessions.expect_index(session.id, actor.now)
     runtime.sessions.create(Record(session, new_payment(session)), decision)
-    runtime.listings.state([session])
-    release_waiting(services, session)
+    make_findable(runtime, session)

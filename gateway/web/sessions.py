@@ -21,6 +21,7 @@ from gateway.web.problems import problem
 from gateway.web.services import Services
 from gateway.web.waiting import Waiting
 from jobs.acts import act
+from jobs.parking import make_findable
 
 
 class _Parser(FlaskParser):
@@ -78,10 +79,11 @@ def blueprint(services: Services, auth: Authenticator, waiting: Waiting) -> Blue
         changes, who = Changes(**values), actor(services)
         if changes.expires_at is not None:
             runtime.listings.expect_expiry(session_id, changes.expires_at)
+        if changes.data is not None:
+            runtime.sessions.expect_index(session_id, who.now)
         record = act(runtime, session_id, lambda r: actions.update(r, who, changes))
         if changes.data is not None:
-            runtime.sessions.index([record.session])
-            checkout.release_waiting(services, record.session)
+            make_findable(runtime, record.session)
         return _answer(services, record.session)
 
     @routes.route("/sessions/<session_id>", methods=["DELETE"])

@@ -50,6 +50,11 @@ class Place:
             .post("/sessions", headers=sent, json={**NEW, **fields})
         )
 
+    def patch(self, services, session_id, **fields):
+        sent = {"Authorization": "Bearer all"}
+        client = create_app(services).test_client()
+        return client.patch(f"/sessions/{session_id}", headers=sent, json=fields)
+
     def state(self):
         """What became of the webhook after all that lives on has worked."""
         runtime = self.god.runtime
@@ -101,6 +106,36 @@ def test_repeating_a_creation_that_was_cut_off_makes_its_session_findable(
             assert place.state() is DeliveryState.APPLIED, commands
         else:
             assert commands, "there is something to die of"
+            return
+
+
+def create(place, services):
+    place.post(services, {}, BY_ID)
+
+
+def update(place, services):
+    if not place.god.runtime.sessions.exists("ps_1"):
+        place.post(place.god, {}, BY_ID | {"data": {}})
+    place.patch(services, "ps_1", data={"id": "pi_1"})
+
+
+@pytest.mark.parametrize("work", [create, update])
+def test_sweep_finishes_what_was_cut_off(make_services, clock, work):
+    """Nobody repeats it: what was written must be found by its webhooks nevertheless."""
+    applied = 0
+    for commands in count():
+        place = Place(make_services, clock)
+        try:
+            work(place, place.services(place.client(Client, dies_after(commands))))
+        except Died:
+            clock.advance(seconds=61)
+            [session] = place.god.runtime.sessions.get_many(["ps_1"])
+            known = session is not None and session.external_id == "pi_1"
+            expected = DeliveryState.APPLIED if known else DeliveryState.PARKED
+            assert place.state() is expected, commands
+            applied += known
+        else:
+            assert applied, "some died after the payment's id was written"
             return
 
 
