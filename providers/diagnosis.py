@@ -7,7 +7,7 @@ headers it wants, and verify, so it can be asked whether something else would do
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -50,8 +50,10 @@ class Diagnosis:
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> "Diagnosis":
+        """What a later version has found besides is left out."""
+        known = {one.name for one in fields(cls)}
         given = ((k, tuple(v) if isinstance(v, list) else v) for k, v in found.items())
-        values: dict[str, Any] = dict(given)
+        values: dict[str, Any] = {name: value for name, value in given if name in known}
         return cls(**values)
 
 

@@ -14,6 +14,7 @@ from gateway.domain.errors import Cause, NotFound, Rejected
 from gateway.domain.events import Delivery
 from gateway.store import keys
 from gateway.store.connection import call, guarded
+from gateway.store.records import readable
 from gateway.store.sealing import Seal
 from gateway.store.times import from_micros, to_micros
 from providers.diagnosis import Diagnosis
@@ -132,9 +133,10 @@ class Journal:
         raw: Mapping[bytes, bytes],
         kept: Mapping[bytes, bytes],
     ) -> Rejection:
-        sealed = json.loads(raw[b"meta"]).get("sealed")
-        body = self._seal.open(raw[b"body"]) if sealed else raw[b"body"]
-        return _rejection(provider_id, entry_id, raw, kept, body)
+        with readable("A rejected request"):
+            sealed = json.loads(raw[b"meta"]).get("sealed")
+            body = self._seal.open(raw[b"body"]) if sealed else raw[b"body"]
+            return _rejection(provider_id, entry_id, raw, kept, body)
 
     def keep(self, rejection: Rejection, delivery_id: str) -> None:
         """Notes that a rejected request has become a delivery after all."""

@@ -1,8 +1,10 @@
+import json
+
 import builders
 import pytest
 from builders import at
 
-from gateway.domain.errors import Cause, NotFound, Rejected
+from gateway.domain.errors import Cause, NotFound, Rejected, StoreRefused
 from gateway.store import journal as module
 from gateway.store.journal import MAX_BODY, MAX_ENTRIES, MAX_HEADERS, Journal
 from providers.diagnosis import Diagnosis
@@ -99,3 +101,26 @@ def test_odd_id_is_not_found(journal, odd):
     with pytest.raises(NotFound):
         journal.get("stripe", odd)
     assert [] == journal.latest("stripe", 9, before=odd or "0-0")
+
+
+def write(store, journal, **meta):
+    """An entry as another version would write it, in the place of one of ours."""
+    at = journal.record(builders.delivery(), Rejected(Cause.MALFORMED), Diagnosis(clock_skew=7))
+    [(_, raw)] = store.xrange("rejected:{stripe}", at, at)
+    raw[b"meta"] = json.dumps(json.loads(raw[b"meta"]) | meta)
+    store.delete("rejected:{stripe}")
+    store.xadd("rejected:{stripe}", raw)
+
+
+def test_what_a_later_version_adds_is_left_out(journal, store):
+    write(store, journal, diagnosis={"clock_skew": 7, "moon": "full"}, moon="full")
+
+    [rejection] = journal.latest("stripe", 1)
+    assert Diagnosis(clock_skew=7) == rejection.diagnosis
+
+
+def test_entry_that_only_a_later_version_understands_is_refused(journal, store):
+    write(store, journal, cause="moon")
+
+    with pytest.raises(StoreRefused, match="later version"):
+        journal.latest("stripe", 1)
