@@ -192,11 +192,16 @@ class Gateway:
     def decisions(self, session_id: str) -> list[dict]:
         return self.api("GET", f"/sessions/{session_id}/history").json()["decisions"]
 
-    def post(self, delivery: Delivery, timeout: float = 10) -> int:
+    def post(
+        self,
+        delivery: Delivery,
+        timeout: float = 10,
+        request: Callable[..., requests.Response] = requests.request,
+    ) -> int:
         """The status of the answer; 0 if there was none, as when the process was killed."""
         try:
             query = f"?{delivery.query}" if delivery.query else ""
-            return requests.request(
+            return request(
                 delivery.method,
                 self.url + delivery.path + query,
                 data=delivery.body,
