@@ -30,6 +30,25 @@ def watched_primary_killed(scale: Scale) -> Row:
         return _broken(scale, Path(folder), store.url("gateway"), store.url("queue"), kill)
 
 
+@fault("kill -9 of two primaries that sentinels watch, one after the other")
+def watched_primaries_killed(scale: Scale) -> Row:
+    """The second one dies while the first, which has come back, may still fetch the data."""
+    with TemporaryDirectory(prefix="pwg-") as folder, watched(Path(folder)) as store:
+
+        def kill() -> None:
+            for _ in range(2):
+                primary = store.primary()
+                primary.role.kill()
+                eventually(
+                    lambda dead=primary: store.primary() is not dead, "another has its place"
+                )
+                primary.role.start()
+            _wait_for_replicas(store)
+
+        urls = store.url("gateway"), store.url("queue")
+        return _broken(scale, Path(folder), *urls, kill, GATEWAY_ACK_REPLICAS="2")
+
+
 def _wait_for_replicas(store: Watched) -> None:
     def follow() -> bool:
         # The sentinels name the new primary before it knows that it is one. And a replica that
@@ -52,6 +71,7 @@ def cluster_primary_killed(scale: Scale) -> Row:
             first.role.start()
             eventually(lambda: _follows(store, first), "it came back as a replica")
             store.move_slots(second, third, 1000)
+            store.migrate_slots(third, second, 1000)
 
         urls = store.url("gateway"), store.queue.url("queue")
         return _broken(scale, Path(folder), *urls, kill_and_move, **_SHARDS)

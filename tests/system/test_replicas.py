@@ -1,4 +1,4 @@
-"""What is acknowledged only once replicas have it, over a real replica that is stopped."""
+"""What is acknowledged only once replicas have it, over real replicas of which one is stopped."""
 
 import builders
 import psutil
@@ -14,25 +14,33 @@ from gateway.store.inbox import Inbox
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system")]
 
 
+@pytest.fixture(params=[1, 2])
+def wanted(request):
+    """How many replicas there are, all of which must have what is acknowledged."""
+    return request.param
+
+
 @pytest.fixture
-def pair(short_folder):
-    """Makes inboxes that ask for one replica; and gives the replica's process."""
-    primary, replica = (Server.within(short_folder / name) for name in ("primary", "replica"))
+def stores(short_folder, wanted):
+    """Makes inboxes that ask for all replicas; and gives the process of one of these."""
+    primary = Server.within(short_folder / "primary")
+    replicas = [Server.within(short_folder / f"replica{number}") for number in range(wanted)]
     try:
         primary.start("store.conf")
-        replica.start("store.conf", lines=[f"replicaof 127.0.0.1 {primary.port}"])
+        for one in replicas:
+            one.start("store.conf", lines=[f"replicaof 127.0.0.1 {primary.port}"])
         with primary.client() as client:
-            eventually(lambda: client.wait(1, 1000) == 1, "the replica follows")
+            eventually(lambda: client.wait(wanted, 1000) == wanted, "the replicas follow")
             add_token(client)
 
         def inbox():
-            made = Inbox(edge_client(primary.url("gateway")), shards=1, replicas=1)
+            made = Inbox(edge_client(primary.url("gateway")), shards=1, replicas=wanted)
             made.open()
             return made
 
-        yield inbox, psutil.Process(replica.role.process.pid)
+        yield inbox, psutil.Process(replicas[-1].role.process.pid)
     finally:
-        for one in (primary, replica):
+        for one in (primary, *replicas):
             one.stop()
 
 
@@ -40,14 +48,14 @@ def append(inbox, key):
     return inbox.append(builders.delivery(key), key, secret="s", settled=True)
 
 
-def test_neither_a_webhook_nor_its_repetition_is_acknowledged_without_a_replica(pair):
-    make, replica = pair
+def test_neither_a_webhook_nor_its_repetition_is_acknowledged_without_a_replica(stores, wanted):
+    make, replica = stores
     inbox, of_another_process = make(), make()
     assert append(inbox, b"first").new
     replica.suspend()
     try:
         for one in (inbox, of_another_process):
-            with pytest.raises(StoreUnavailable, match="Only 0 of the store's replicas"):
+            with pytest.raises(StoreUnavailable, match=f"Only {wanted - 1} of the store"):
                 append(one, b"second")
     finally:
         replica.resume()

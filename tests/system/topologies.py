@@ -122,6 +122,22 @@ class Cluster:
 
             eventually(moved, "the slots have moved")
 
+    def migrate_slots(self, source: Server, target: Server, count: int) -> None:
+        """The same key by key, as Redis and older tools do it: slots are on both meanwhile."""
+        with source.client() as of_source, target.client() as of_target:
+            ours, theirs = (c.execute_command("CLUSTER MYID") for c in (of_source, of_target))
+            first = min(first for first, _, port in _ranges(of_source) if port == source.port)
+            for slot in range(first, first + count):
+                of_target.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", ours)
+                of_source.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", theirs)
+                while found := of_source.execute_command("CLUSTER GETKEYSINSLOT", slot, 10):
+                    where = ["MIGRATE", "127.0.0.1", target.port, "", 0, 5000]
+                    who = ["AUTH2", "operator", "operator"]
+                    of_source.execute_command(*where, *who, "KEYS", *found)
+                for client in (of_target, of_source):
+                    client.execute_command("CLUSTER SETSLOT", slot, "NODE", theirs)
+            eventually(lambda: _owner(of_source, first) == target.port, "the slots have moved")
+
 
 @contextmanager
 def cluster(folder: Path) -> Iterator[Cluster]:
