@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from statistics import median
 
 import per_webhook
@@ -22,6 +23,7 @@ _RQ, _CELERY = 1000, 3000
 _CELERY_QUEUE = "per-webhook-celery"
 # Seconds; whoever looks takes processor time from those that are looked at.
 _LOOK = 0.02
+_SPELL = 1.0
 
 
 class Bench:
@@ -117,11 +119,27 @@ def _rate(left: Callable[[], int]) -> float:
     return before / (time.monotonic() - began)
 
 
+def _compute(seconds: float) -> float:
+    """How often a second an interpreter alone does something small, without any waiting."""
+    end, done = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        done += len(sorted(range(1000), key=str)) // 1000
+    return done / seconds
+
+
+def _machine(found: dict[str, list[float]], pool: ProcessPoolExecutor) -> None:
+    """What two processes that share nothing do against one: more, no two workers can reach."""
+    found["alone"].append(pool.submit(_compute, _SPELL).result())
+    found["both"].append(sum(pool.map(_compute, [_SPELL] * 2)))
+
+
 def measure() -> Iterator[Row]:
-    found: dict[str, list[float]] = {"one": [], "ten": [], "two": [], "rq": [], "celery": []}
-    with stage() as made:
+    kinds = ("one", "ten", "two", "rq", "celery", "alone", "both")
+    found: dict[str, list[float]] = {kind: [] for kind in kinds}
+    with stage() as made, ProcessPoolExecutor(2) as pool:
         bench = Bench(made)
         for _ in range(ROUNDS):
+            _machine(found, pool)
             found["rq"].append(bench.rq())
             found["one"].append(bench.gateway())
             found["celery"].append(bench.celery())
@@ -132,6 +150,8 @@ def measure() -> Iterator[Row]:
         yield at_least(text, found[kind], "RQ", found["rq"], 15)
         yield at_least(text, found[kind], "Celery", found["celery"], 3)
     yield at_least("two worker processes", found["two"], "one", found["one"], 1.6)
+    row = at_least("two processes that only compute", found["both"], "one", found["alone"], 1)
+    yield Row(row.measure, row.ours, row.against, row.ratio)
     cost = f"{median(bench.cpu) * 1e6:,.1f} µs"
     yield Row("processor time of an applied event, with the store's", cost)
     with stage("everysec") as made:
