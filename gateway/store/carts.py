@@ -72,7 +72,7 @@ class Carts:
         """Ids of the sessions that hold the cart's places."""
         places: Any = guarded(self._client.hgetall, keys.cart(cart_id))
         return sorted(
-            _id(claim.decode()) for place, claim in places.items() if place != b"selected"
+            _id(claim.decode()) for name, claim in places.items() if name.startswith(b"place:")
         )
 
     def keep_snapshot(self, session_id: str, cart: dict[str, Any]) -> None:

@@ -24,6 +24,8 @@ _REPLICAS_IN = 500
 
 Call = tuple[str, Sequence[str], Sequence[Any]]
 """A function of the library, its keys and its arguments."""
+Command = tuple[Any, ...]
+"""Its name and its arguments."""
 
 
 def call(client: Redis, function: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
@@ -37,11 +39,14 @@ def call_many(client: Redis, calls: Sequence[Call], replicas: int = 0) -> list[A
     With `replicas`, so many of them have it all when this returns, and StoreUnavailable says that
     they may not; the steps may have been taken nevertheless.
     """
-    if not calls:
-        return []
-    if replicas:
-        return guarded(_with_library, client, _call_replicated, client, calls, replicas)
-    return guarded(_with_library, client, _call_many, client, calls)
+    commands = [_command(function, keys, args) for function, keys, args in calls]
+    places = [keys[0] for _, keys, _ in calls]
+    return _send(client, list(zip(places, commands, strict=True)), replicas)
+
+
+def write_many(client: Redis, commands: Sequence[Command], replicas: int = 0) -> list[Any]:
+    """The same for plain commands, each about the key that is its first argument."""
+    return _send(client, [(command[1], command) for command in commands], replicas)
 
 
 def batched(items: Sequence[T]) -> Iterator[Sequence[T]]:
@@ -50,29 +55,42 @@ def batched(items: Sequence[T]) -> Iterator[Sequence[T]]:
         yield items[start : start + _AT_ONCE]
 
 
-def _call(client: Redis, function: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+def _command(function: str, keys: Sequence[str], args: Sequence[Any]) -> Command:
     # Not `fcall`: all that it adds is two more calls on the way of every webhook.
-    return client.execute_command(FCALL, scripts.name(function), len(keys), *keys, *args)
+    return FCALL, scripts.name(function), len(keys), *keys, *args
 
 
-def _call_many(client: Redis, calls: Sequence[Call]) -> list[Any]:
+def _call(client: Redis, function: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+    return client.execute_command(*_command(function, keys, args))
+
+
+def _send(client: Redis, placed: Sequence[tuple[str, Command]], replicas: int) -> list[Any]:
+    if not placed:
+        return []
+    if replicas:
+        return guarded(_with_library, client, _send_replicated, client, placed, replicas)
+    return guarded(_with_library, client, _send_all, client, placed)
+
+
+def _send_all(client: Redis, placed: Sequence[tuple[str, Command]]) -> list[Any]:
     pipeline = client.pipeline(transaction=False)
-    for function, keys, args in calls:
-        pipeline.execute_command(FCALL, scripts.name(function), len(keys), *keys, *args)
+    for _, command in placed:
+        pipeline.execute_command(*command)
     return _replies(pipeline)
 
 
-def _call_replicated(client: Redis, calls: Sequence[Call], replicas: int) -> list[Any]:
+def _send_replicated(
+    client: Redis, placed: Sequence[tuple[str, Command]], replicas: int
+) -> list[Any]:
     """WAIT is about what its own connection wrote: after a failover another one proves nothing."""
     together: dict[Redis, list[int]] = defaultdict(list)
-    for at, (_, keys, _) in enumerate(calls):
-        together[primary_of(client, keys[0])].append(at)
+    for at, (key, _) in enumerate(placed):
+        together[primary_of(client, key)].append(at)
     replies: dict[int, Any] = {}
     for primary, places in together.items():
         pipeline = primary.pipeline(transaction=False)
         for at in places:
-            function, keys, args = calls[at]
-            pipeline.execute_command(FCALL, scripts.name(function), len(keys), *keys, *args)
+            pipeline.execute_command(*placed[at][1])
         pipeline.execute_command("WAIT", replicas, _REPLICAS_IN)
         *answers, kept = _replies(pipeline)
         if kept < replicas:
@@ -81,7 +99,7 @@ def _call_replicated(client: Redis, calls: Sequence[Call], replicas: int) -> lis
                 f"{replicas}; see to the replicas, or ask for fewer."
             )
         replies |= dict(zip(places, answers, strict=True))
-    return [replies[at] for at in range(len(calls))]
+    return [replies[at] for at in range(len(placed))]
 
 
 def _with_library(client: Redis, run: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

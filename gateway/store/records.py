@@ -5,6 +5,9 @@ Within a form fields are only ever added, at the end: an older version leaves al
 know, also when it writes the record anew. What must be read otherwise is a new form, which older
 versions refuse: let all of them read it, one release before any of them writes it.
 
+That goes for the session itself. The changes of a payment, collections and deliveries are written
+whole: there, what an older version may lose is a new form.
+
 What is most often None stands last, and is left out.
 """
 

@@ -12,7 +12,7 @@ from gateway.domain.errors import Conflict, NotFound
 from gateway.domain.history import Decision
 from gateway.domain.sessions import PaymentSession, Record
 from gateway.store import keys, payments, records
-from gateway.store.connection import Call, call_many, executed, guarded
+from gateway.store.connection import Call, call_many, executed, guarded, write_many
 from gateway.store.times import to_micros
 
 SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -178,11 +178,9 @@ class Sessions:
 
     def learn(self, found: Sequence[tuple[str, str, str]]) -> None:
         """Remembers (provider, its payment id, session id) triples; what is known stays."""
-        pipeline = self._client.pipeline(transaction=False)
-        for provider_id, external_id, session_id in found:
-            pipeline.set(keys.external(provider_id, external_id), session_id, nx=True)
-        if found:
-            executed(pipeline)
+        # A webhook that is told about by this alone may be done with before a server dies.
+        commands = [("SET", keys.external(p, e), session_id, "NX") for p, e, session_id in found]
+        write_many(self._client, commands, self._replicas)
 
     def find(self, lookups: Sequence[Lookup]) -> list[Found | None]:
         """The sessions that events mean, in one round trip.

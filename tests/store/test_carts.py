@@ -42,6 +42,13 @@ def test_same_session_may_claim_its_place_again(carts):
     assert ["ps_1"] == carts.sessions_of("cart_1")
 
 
+def test_what_a_later_version_notes_of_a_cart_is_no_session(carts, store):
+    carts.claim(member(), at(0))
+    store.hset("cart:{cart_1}", "moon", "full")
+
+    assert ["ps_1"] == carts.sessions_of("cart_1")
+
+
 def test_session_without_a_cart_claims_nothing(carts):
     for number in range(3):
         carts.claim(builders.session(f"ps_{number}"), at(0))

@@ -10,6 +10,7 @@ from stores import Server
 from gateway.domain.errors import StoreUnavailable
 from gateway.store.clients import edge_client
 from gateway.store.inbox import Inbox
+from gateway.store.sessions import Sessions
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system")]
 
@@ -22,7 +23,7 @@ def wanted(request):
 
 @pytest.fixture
 def stores(short_folder, wanted):
-    """Makes inboxes that ask for all replicas; and gives the process of one of these."""
+    """Makes clients of the primary; and gives the process of a replica."""
     primary = Server.within(short_folder / "primary")
     replicas = [Server.within(short_folder / f"replica{number}") for number in range(wanted)]
     try:
@@ -33,30 +34,37 @@ def stores(short_folder, wanted):
             eventually(lambda: client.wait(wanted, 1000) == wanted, "the replicas follow")
             add_token(client)
 
-        def inbox():
-            made = Inbox(edge_client(primary.url("gateway")), shards=1, replicas=wanted)
-            made.open()
-            return made
-
-        yield inbox, psutil.Process(replicas[-1].role.process.pid)
+        yield (
+            lambda: edge_client(primary.url("gateway")),
+            psutil.Process(replicas[-1].role.process.pid),
+        )
     finally:
         for one in (primary, *replicas):
             one.stop()
+
+
+def inbox_of(client, wanted):
+    made = Inbox(client, shards=1, replicas=wanted)
+    made.open()
+    return made
 
 
 def append(inbox, key):
     return inbox.append(builders.delivery(key), key, secret="s", settled=True)
 
 
-def test_neither_a_webhook_nor_its_repetition_is_acknowledged_without_a_replica(stores, wanted):
-    make, replica = stores
-    inbox, of_another_process = make(), make()
+def test_nothing_is_acknowledged_without_its_replicas(stores, wanted):
+    """Neither a webhook nor its repetition, nor that a payment's id is known."""
+    client, replica = stores
+    inbox, of_another_process = (inbox_of(client(), wanted) for _ in range(2))
     assert append(inbox, b"first").new
     replica.suspend()
     try:
         for one in (inbox, of_another_process):
             with pytest.raises(StoreUnavailable, match=f"Only {wanted - 1} of the store"):
                 append(one, b"second")
+        with pytest.raises(StoreUnavailable, match=f"Only {wanted - 1} of the store"):
+            Sessions(client(), wanted).learn([("stripe", "pi_1", "ps_1")])
     finally:
         replica.resume()
 
