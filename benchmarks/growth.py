@@ -11,8 +11,8 @@ from records import make_applied, make_sessions, writing
 from rows import Row, at_least
 from stage import Stage, stage
 
-SESSIONS, DELIVERIES, ROUNDS = 1_000_000, 500_000, 5
-_BACKLOG = 8000
+SESSIONS, DELIVERIES, ROUNDS = 1_000_000, 500_000, 7
+_BACKLOG = 12_000
 _KINDS = {
     "gateway": "webhooks acknowledged",
     "duplicates": "duplicates",

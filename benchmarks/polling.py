@@ -10,7 +10,7 @@ from rows import Row, at_least
 from stage import Stage, stage
 from traffic import session_id
 
-ROUNDS, COUNT = 5, 4000
+ROUNDS, COUNT = 7, 10_000
 SESSIONS = 1000
 
 
