@@ -2,7 +2,8 @@
 
 import random
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -56,8 +57,9 @@ def queue_flushed(scale: Scale) -> Row:
         return it.row()
 
 
-@fault("drain killed between commit and acknowledge")
-def drain_killed(scale: Scale) -> Row:
+@contextmanager
+def _proxied(scale: Scale) -> Iterator[tuple[Scene, Proxy]]:
+    """The worker reaches the store through a proxy."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="pwg-")))
         proxy = stack.enter_context(Proxy(folder / "s"))
@@ -66,7 +68,13 @@ def drain_killed(scale: Scale) -> Row:
         gateway.start()
         it = Scene(scale, gateway)
         it.traffic.prepare()
-        worker = gateway.roles["worker"]
+        yield it, proxy
+
+
+@fault("drain killed between commit and acknowledge")
+def drain_killed(scale: Scale) -> Row:
+    with _proxied(scale) as (it, proxy):
+        worker = it.gateway.roles["worker"]
         with it.traffic:
             for number in range(scale.rounds):
                 it.calm()
@@ -104,9 +112,33 @@ def workers_change(scale: Scale) -> Row:
         return it.row()
 
 
-def _another(role: Role, number: int) -> Role:
+@fault("a worker's link to the store dropped, and back")
+def link_dropped(scale: Scale) -> Row:
+    """As if its host were cut off: nothing is refused, nothing arrives, until all of it does."""
+    with _proxied(scale) as (it, proxy):
+        cut_off = it.gateway.roles["worker"]
+        other = _another(cut_off, 2, GATEWAY_STORE_URL=f"unix://{it.gateway.socket}")
+        other.start()
+        with it.traffic:
+            for _ in range(scale.rounds):
+                it.calm()
+                proxy.drop()
+                it.calm()
+                time.sleep(_HELD)
+                proxy.restore()
+                it.calm()
+        it.settle()
+        assert cut_off.process.poll() is None, "it needs no restart"
+        other.stop()
+        # There is nobody left but the one that was cut off.
+        it.traffic.deliver(it.traffic.next_webhook())
+        it.traffic.wait_until_worked_off()
+        return it.row()
+
+
+def _another(role: Role, number: int, **altered: str) -> Role:
     log = role.log.with_name(f"{role.name}{number}.log")
-    return Role(f"{role.name}{number}", role.command, role.environment, log)
+    return Role(f"{role.name}{number}", role.command, role.environment | altered, log)
 
 
 @fault("SIGTERM to the web process")

@@ -20,6 +20,8 @@ class Proxy:
         self._links: set[_Link] = set()
         self._to_swallow = 0
         self._trap: tuple[bytes, Callable[[], None]] | None = None
+        self._passable = threading.Event()
+        self._passable.set()
         self.swallowed = self.cuts = self.trapped = 0
 
     @property
@@ -35,11 +37,20 @@ class Proxy:
         with suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
+        self.restore()
         self._close_all()
 
     def cut(self) -> None:
         """Cuts all connections, whatever is under way on them."""
         self.cuts += self._close_all()
+
+    def drop(self) -> None:
+        """Holds all that comes in either direction, and refuses nothing."""
+        self._passable.clear()
+
+    def restore(self) -> None:
+        """Lets through what was held, and all that comes."""
+        self._passable.set()
 
     def swallow(self, replies: int) -> None:
         """Lets the store do what it is asked, and drops the next replies with their connections."""
@@ -52,7 +63,8 @@ class Proxy:
             self._trap = word, action
 
     def request(self, chunk: bytes) -> bool:
-        """Whether a request may pass."""
+        """Whether a request may pass, once it may."""
+        self._passable.wait()
         with self._lock:
             if self._trap is None or self._trap[0] not in chunk:
                 return True
@@ -63,7 +75,8 @@ class Proxy:
         return False
 
     def reply(self) -> bool:
-        """Whether a reply may pass."""
+        """Whether a reply may pass, once it may."""
+        self._passable.wait()
         with self._lock:
             if not self._to_swallow:
                 return True
