@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from load import Outcome, Sender
-from records import missing
+from records import missing, tidy
 from rows import Row, at_least, at_most
 from stage import Stage, stage
 from traffic import Webhook, webhooks
@@ -28,6 +28,7 @@ class Edge:
 
     def round(self) -> None:
         """The floor, the gateway, and the gateway's again with the same webhooks."""
+        self._tidy()
         self._send("floor", self.fresh(COUNT))
         made = self.fresh(COUNT)
         self._send("gateway", made)
@@ -46,8 +47,13 @@ class Edge:
         self.rates[name].append(outcome.rate)
         self.cpu[name].append((self._stage.cpu(role, "store") - before) / len(made))
 
+    def _tidy(self) -> None:
+        with self._stage.client() as client:
+            tidy(client)
+
     def paced(self, rate: float, count: int = _PACED) -> tuple[Outcome, Outcome]:
         """The floor and the gateway at the same rate, whatever either could do."""
+        self._tidy()
         floor, ours = self.fresh(count), self.fresh(count)
         with Sender(self._stage.floor_port, CONNECTIONS) as sender:
             first = sender.at_rate(

@@ -1,6 +1,5 @@
 """Sessions and deliveries put into a store directly, in the form that the gateway itself writes."""
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -35,19 +34,12 @@ from gateway.store.sealing import Seal
 from gateway.store.sessions import Commit, Sessions
 
 _BATCH = 500
-# By itself it is rewritten once it has grown to twice its size.
-_SOON_DUE = 1.3
-# Seconds: more than the store takes to begin a rewrite that was put off.
-_CRON = 0.2
+_DUE = 1.3
 
 
 @contextmanager
 def writing(stage: Stage) -> Iterator[Redis]:
-    """A client for filling the store, which need not sync every write meanwhile.
-
-    So many writes have it rewrite its file sooner or later, which takes a core for a while. What
-    would soon be due is done at the end of this, and not in the middle of what is measured next.
-    """
+    """A client for filling the store, which need not sync every write meanwhile."""
     client = worker_client(stage.store_url)
     fsync = client.config_get("appendfsync")["appendfsync"]
     client.config_set("appendfsync", "no")
@@ -55,18 +47,20 @@ def writing(stage: Stage) -> Iterator[Redis]:
         yield client
     finally:
         client.config_set("appendfsync", fsync)
-        eventually(lambda: _is_idle(client), "the rewrite that it had begun has ended", 600)
-        told = client.info("persistence")
-        if told["aof_current_size"] > _SOON_DUE * told["aof_base_size"]:
-            client.bgrewriteaof()
-            time.sleep(_CRON)
-        eventually(lambda: _is_idle(client), "its file is rewritten", 600)
+        tidy(client)
         client.close()
 
 
-def _is_idle(client: Redis) -> bool:
+def tidy(client: Redis) -> None:
+    """Has the store rewrite its file, if that has grown.
+
+    It takes a core for a while, and would hit one round and not the other: so it is done between
+    rounds, and the store of a stage never begins by itself.
+    """
     told = client.info("persistence")
-    return not (told["aof_rewrite_in_progress"] or told["aof_rewrite_scheduled"])
+    if told["aof_current_size"] > _DUE * told["aof_base_size"]:
+        client.bgrewriteaof()
+        eventually(lambda: not client.info("persistence")["aof_rewrite_in_progress"], "tidy", 600)
 
 
 def make_sessions(client: Redis, first: int, count: int) -> None:
