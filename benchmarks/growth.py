@@ -6,7 +6,6 @@ import pages
 from acknowledge import Edge
 from applying import Bench
 from polling import Polls
-from processes import eventually
 from records import make_applied, make_sessions, writing
 from rows import Row, at_least
 from stage import Stage, stage
@@ -61,6 +60,3 @@ def _fill(full: Stage) -> None:
     with writing(full) as client:
         make_sessions(client, 0, SESSIONS)
         make_applied(client, 0, DELIVERIES)
-        # Now, and not in the middle of what is measured.
-        eventually(lambda: not client.info("persistence")["aof_rewrite_in_progress"], "idle", 600)
-        client.bgrewriteaof()
