@@ -20,6 +20,7 @@ from gateway.domain.events import PaymentEvent
 from gateway.store.deliveries import Entry, StoredDelivery
 from gateway.store.inbox import WAKE_TTL
 from gateway.store.keys import DeliveryState
+from gateway.store.tallies import Worked
 from jobs.apply import Result, apply_events, place
 from jobs.runtime import Runtime, runtime, stopping
 
@@ -29,6 +30,8 @@ BUDGET = timedelta(seconds=5)
 # While no other job waits, a drain stays for what may come: that saves RQ's overhead.
 LINGER = timedelta(seconds=2)
 _LOOK = timedelta(seconds=1)
+# How often is counted what came of deliveries: a batch that waited for it would take longer.
+_COUNT = timedelta(seconds=1)
 _SLICE = timedelta(milliseconds=100)
 _NO_WAIT = timedelta(0)
 # How long an entry may be held before its drain counts as dead. Longer than a batch takes, and if
@@ -60,7 +63,8 @@ class Drain:
     def __init__(self, runtime: Runtime, shard: int) -> None:
         self._runtime = runtime
         self._shard = shard
-        self._renewed = self._looked = -math.inf
+        self._renewed = self._looked = self._counted = -math.inf
+        self._worked: list[Worked] = []
 
     def run(self, budget: timedelta = BUDGET, linger: timedelta = LINGER) -> None:
         """Works until nothing has come for `linger`, another job waits, or `budget` is spent."""
@@ -75,6 +79,7 @@ class Drain:
             elif self._should_go(time.monotonic() - idle_since, linger):
                 break
             self._renew_wake()
+            self._count()
         self._leave()
 
     def _should_go(self, idle: float, linger: timedelta) -> bool:
@@ -86,12 +91,23 @@ class Drain:
             self._renewed = time.monotonic()
             self._runtime.inbox.renew_wake(self._shard)
 
+    def _count(self) -> None:
+        """Counts what has ended since; often enough for whoever looks, not at every turn."""
+        if time.monotonic() - self._counted > _COUNT.total_seconds():
+            self._counted = time.monotonic()
+            self._count_all()
+
+    def _count_all(self) -> None:
+        self._runtime.tallies.count(self._worked)
+        self._worked = []
+
     def _leave(self) -> None:
         inbox = self._runtime.inbox
         inbox.clear_wake(self._shard)
         if self._work_on(inbox.claim(self._shard, BATCH, _NO_WAIT)):
             inbox.renew_wake(self._shard)
             self._runtime.queue.wake(self._shard)
+        self._count_all()
 
     def _work_on(self, entries: Sequence[Entry]) -> bool:
         if not entries:
@@ -192,7 +208,7 @@ class Drain:
         finished = [result.ended(entry, now, stored) for entry, stored, result in done]
         self._runtime.inbox.finish(self._shard, finished)
         matched = [(s.delivery.provider_id, s.secret) for _, s, _ in done if s and s.secret]
-        self._runtime.tallies.count([result.worked(s, now) for _, s, result in done if s])
+        self._worked += [result.worked(s, now) for _, s, result in done if s]
         for (provider, secret), times in Counter(matched).items():
             metrics.MATCHED.labels(provider, secret).inc(times)
         for entry, stored, result in done:

@@ -1,7 +1,7 @@
 """What came of each provider's webhooks in the last day, for whoever looks: a hash an hour.
 
-They are for people. A worker that dies between a commit and its count loses the count, and one
-whose batch is done again counts twice; the deliveries themselves are what is true.
+They are for people. A worker that dies loses the counts of its last second, and one whose batch is
+done again counts twice; the deliveries themselves are what is true.
 """
 
 from bisect import bisect_left
