@@ -57,13 +57,28 @@ class _Work:
     result: Result | None = None
 
 
+class _Pace:
+    """Says when it is time for something again: often enough, not at every turn."""
+
+    def __init__(self, span: timedelta) -> None:
+        self._seconds = span.total_seconds()
+        self._last = -math.inf
+
+    def is_due(self) -> bool:
+        now = time.monotonic()
+        if now - self._last < self._seconds:
+            return False
+        self._last = now
+        return True
+
+
 class Drain:
     """One run over one shard."""
 
     def __init__(self, runtime: Runtime, shard: int) -> None:
         self._runtime = runtime
         self._shard = shard
-        self._renewed = self._looked = self._counted = -math.inf
+        self._renews, self._looks, self._counts = _Pace(WAKE_TTL / 4), _Pace(_LOOK), _Pace(_COUNT)
         self._worked: list[Worked] = []
 
     def run(self, budget: timedelta = BUDGET, linger: timedelta = LINGER) -> None:
@@ -86,15 +101,13 @@ class Drain:
         return idle > linger.total_seconds() or not self._runtime.queue.is_idle()
 
     def _renew_wake(self) -> None:
-        """Says that the shard is looked after; often enough, not at every turn."""
-        if time.monotonic() - self._renewed > WAKE_TTL.total_seconds() / 4:
-            self._renewed = time.monotonic()
+        """Says that the shard is looked after."""
+        if self._renews.is_due():
             self._runtime.inbox.renew_wake(self._shard)
 
     def _count(self) -> None:
-        """Counts what has ended since; often enough for whoever looks, not at every turn."""
-        if time.monotonic() - self._counted > _COUNT.total_seconds():
-            self._counted = time.monotonic()
+        """Counts what has ended since."""
+        if self._counts.is_due():
             self._count_all()
 
     def _count_all(self) -> None:
@@ -119,10 +132,9 @@ class Drain:
         return True
 
     def _take_over(self) -> None:
-        """Finishes what dead drains hold; looks for it often enough, not at every turn."""
-        if time.monotonic() - self._looked < _LOOK.total_seconds():
+        """Finishes what dead drains hold."""
+        if not self._looks.is_due():
             return
-        self._looked = time.monotonic()
         inbox = self._runtime.inbox
         overdue = inbox.overdue(self._shard, OVERDUE, BATCH)
         for tries, group in groupby(overdue, key=lambda item: item[1]):

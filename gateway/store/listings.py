@@ -60,11 +60,9 @@ class Listings:
         """Lists sessions under their present status; repeating it changes nothing."""
         together = defaultdict(list)
         for session in sessions:
-            together[_Lists.of(session)].append(session)
+            together[_Home.of(session)].append(session)
         calls = [
-            _list_call(lists, some)
-            for lists, listed in together.items()
-            for some in batched(listed)
+            _list_call(home, some) for home, listed in together.items() for some in batched(listed)
         ]
         call_many(self._client, calls)
 
@@ -86,19 +84,15 @@ class Listings:
         Costs the page, times the number of lists, however many sessions there are.
         """
         start = max(to_micros(since) if since else 0, after.micros if after else 0)
-        found: list[Place] = []
-        for month in self._months(_month(from_micros(start))):
-            lists = [
-                keys.sessions_by(part, month, provider_id, status)
-                for part in range(keys.LIST_PARTS)
-                for provider_id in provider_ids
-                for status in statuses
-            ]
-            places = self._places(lists, start, count)
-            rest = [place for place in places if after is None or _order(place) > _order(after)]
-            found += sorted(rest, key=_order)
+        first = _month(from_micros(start))
+        # Those that changed in the cursor's own microsecond may be on either side of it.
+        tied = self._places(_lists(first, provider_ids, statuses), start, start) if start else []
+        found = [place for place in tied if after is None or _order(place) > _order(after)]
+        for month in self._months(first):
             if len(found) >= count:
                 break
+            lists = _lists(month, provider_ids, statuses)
+            found += self._places(lists, f"({start}", "+inf", count)
         return found[:count]
 
     def _months(self, first: str) -> list[str]:
@@ -109,17 +103,20 @@ class Listings:
         months = {month.decode() for found in executed(pipeline) for month in found}
         return sorted(month for month in months if month >= first)
 
-    def _places(self, lists: Sequence[str], start: int, count: int) -> list[Place]:
+    def _places(
+        self, lists: Sequence[str], lowest: int | str, highest: int | str, most: int | None = None
+    ) -> list[Place]:
+        """What stands in the lists between two times, in order; `most` from each of them."""
+        first = None if most is None else 0
         pipeline = self._client.pipeline(transaction=False)
         for where in lists:
-            # Those that changed in the cursor's own microsecond may be on either side of it.
-            pipeline.zrangebyscore(where, start, start, withscores=True)
-            pipeline.zrangebyscore(where, f"({start}", "+inf", 0, count, withscores=True)
-        return [
+            pipeline.zrangebyscore(where, lowest, highest, first, most, withscores=True)
+        places = [
             Place(int(score), member.decode())
             for listed in executed(pipeline)
             for member, score in listed
         ]
+        return sorted(places, key=_order)
 
     def due(self, now: datetime, count: int) -> list[str]:
         """Sessions whose time to expire has come."""
@@ -139,7 +136,7 @@ def _order(place: Place) -> tuple[int, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Lists:
+class _Home:
     """The list that a session is to stand in, and the months in which it may have been listed."""
 
     part: int
@@ -149,7 +146,7 @@ class _Lists:
     created_in: str
 
     @classmethod
-    def of(cls, session: PaymentSession) -> "_Lists":
+    def of(cls, session: PaymentSession) -> "_Home":
         month, created_in = _month(session.updated_at), _month(session.created_at)
         part = keys.list_part(session.id)
         return cls(part, session.provider_id, session.status, month, min(created_in, month))
@@ -165,14 +162,23 @@ class _Lists:
         ]
 
 
-def _list_call(lists: _Lists, sessions: Sequence[PaymentSession]) -> Call:
+def _list_call(home: _Home, sessions: Sequence[PaymentSession]) -> Call:
     where = [
-        keys.sessions_by(lists.part, lists.month, lists.provider_id, lists.status),
-        keys.session_months(lists.part),
-        *lists.others,
+        keys.sessions_by(home.part, home.month, home.provider_id, home.status),
+        keys.session_months(home.part),
+        *home.others,
     ]
     places = [(to_micros(session.updated_at), session.id) for session in sessions]
-    return "list_sessions", where, [lists.month, *(value for place in places for value in place)]
+    return "list_sessions", where, [home.month, *(value for place in places for value in place)]
+
+
+def _lists(month: str, provider_ids: Sequence[str], statuses: Sequence[SessionStatus]) -> list[str]:
+    return [
+        keys.sessions_by(part, month, provider_id, status)
+        for part in range(keys.LIST_PARTS)
+        for provider_id in provider_ids
+        for status in statuses
+    ]
 
 
 def _month(moment: datetime) -> str:
