@@ -34,6 +34,7 @@ from gateway.store.sealing import Seal
 from gateway.store.sessions import Commit, Sessions
 
 _BATCH = 500
+# Times its size after the last rewrite; by itself a store rewrites at twice.
 _DUE = 1.3
 
 

@@ -24,7 +24,7 @@ class Stage(Gateway):
         super().__init__(folder, settings())
         configuration = folder / "valkey.conf"
         text = configuration.read_text().replace("appendfsync always", f"appendfsync {fsync}")
-        # Between rounds it does so nevertheless: see `records.tidy`.
+        # Never by itself: `records.tidy` has the file rewritten between rounds.
         configuration.write_text(f"{text}auto-aof-rewrite-percentage 0\n")
         self.roles["web"].command += ["--workers", str(WEB_PROCESSES)]
         self.floor_port = free_port()
