@@ -69,11 +69,18 @@ class GatewayWorker(SimpleWorker):
 
     job_class = AllowedJob
     queue_class = AllowedQueue
+    # Seconds between two tries to reach a server that is away; RQ's own grow to a minute.
+    max_connection_wait_time = 2.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs |= {"worker_ttl": WORKER_TTL, "maintenance_interval": MAINTENANCE_INTERVAL}
         kwargs |= {"log_job_description": False, "serializer": JSONSerializer}
         super().__init__(*args, **kwargs)
+
+    @property
+    def connection_timeout(self) -> int:
+        """Seconds after which a server that says nothing is taken for gone."""
+        return self.dequeue_timeout + 2
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
         # A SimpleWorker does not beat during a job: the TTL must exceed the longest one.

@@ -6,6 +6,7 @@ never read: a decision on what was true a moment ago would be a wrong one.
 
 import threading
 from collections.abc import Iterable, Mapping
+from copy import copy
 from typing import Any, cast
 
 from redis import BlockingConnectionPool, ConnectionPool, Redis, RedisCluster
@@ -17,6 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisClusterException, RedisError, ResponseError
 from redis.retry import Retry
 from redis.sentinel import (
+    MasterNotFoundError,
     Sentinel,
     SentinelConnectionPool,
     SentinelManagedConnection,
@@ -33,7 +35,10 @@ EDGE_CONNECTIONS = 64
 WORKER_TIMEOUT = 5.0
 # Sentinels are asked one after the other, and one of them may be gone.
 _SENTINEL_TIMEOUT = 0.3
+# A host that is gone refuses nothing; one that is there accepts at once, however busy its server.
+_CONNECT_TIMEOUT = 1.0
 _KEYS_AT = 3
+_NO_REPLICAS = "NOREPLICAS"
 
 
 def edge_client(url: str) -> Redis:
@@ -55,9 +60,7 @@ def edge_client(url: str) -> Redis:
 
 def worker_client(url: str) -> Redis:
     """For jobs: patient. It may repeat a command, which is why every write is idempotent."""
-    return _client(
-        url, _patience(WORKER_TIMEOUT, Retry(ExponentialWithJitterBackoff(cap=1.0, base=0.05), 6))
-    )
+    return _client(url, _patience(WORKER_TIMEOUT, _long_retry()))
 
 
 def listening_client(url: str) -> Redis:
@@ -68,7 +71,7 @@ def listening_client(url: str) -> Redis:
 
 def queue_client(url: str) -> Redis:
     """For RQ's workers, which change their pool's timeouts: never share it with other code."""
-    return _client(url, {})
+    return _client(url, _patience(WORKER_TIMEOUT, _long_retry()))
 
 
 def primaries(client: Redis) -> list[Redis]:
@@ -87,9 +90,14 @@ def primary_of(client: Redis, key: str) -> Redis:
 
 
 def forget_places(client: Redis) -> None:
-    """Has a cluster be asked anew which of its nodes hold what."""
+    """Has a cluster be asked anew which of its nodes hold what, and sentinels who is primary.
+
+    What a server refuses, another one may take by now that has its place.
+    """
     if isinstance(client, _Cluster):
         client.nodes_manager.initialize()
+    elif isinstance(client.connection_pool, SentinelConnectionPool):
+        client.connection_pool.get_master_address()
 
 
 def _client(url: str, options: Mapping[str, Any]) -> Redis:
@@ -103,13 +111,19 @@ def _client(url: str, options: Mapping[str, Any]) -> Redis:
             return Redis.from_pool(ConnectionPool(**{**options, **address.options}))
 
 
+def _long_retry() -> Retry:
+    return Retry(ExponentialWithJitterBackoff(cap=1.0, base=0.05), 6)
+
+
 def _patience(timeout: float, retry: Retry) -> dict[str, Any]:
-    return {"socket_timeout": timeout, "socket_connect_timeout": timeout, "retry": retry}
+    connecting = min(timeout, _CONNECT_TIMEOUT)
+    return {"socket_timeout": timeout, "socket_connect_timeout": connecting, "retry": retry}
 
 
 def _watched_pool(address: Address, options: Mapping[str, Any]) -> SentinelConnectionPool:
-    timeouts = {"socket_timeout": _SENTINEL_TIMEOUT, "socket_connect_timeout": _SENTINEL_TIMEOUT}
-    sentinel = Sentinel(address.hosts, sentinel_kwargs=timeouts)
+    # Without a second try, before which redis-py would wait: the next sentinel is asked at once.
+    patience = _patience(_SENTINEL_TIMEOUT, Retry(NoBackoff(), 0))
+    sentinel = _Sentinels(address.hosts, sentinel_kwargs=patience)  # type: ignore[no-untyped-call]
     own = {**options, **address.options}
     with_tls = own.pop("connection_class", None) is SSLConnection
     own["connection_class"] = _WatchedSSLConnection if with_tls else _WatchedConnection
@@ -132,20 +146,70 @@ def _cluster(address: Address, options: Mapping[str, Any]) -> Redis:
     return cast("Redis", made)
 
 
+class _Sentinels(Sentinel):
+    """Sentinels that many threads ask at once, some of which may be cut off from the others."""
+
+    def discover_master(self, service_name: str) -> Any:
+        """What the first one says that reaches a majority of them; else, the first that answers.
+
+        A sentinel that is cut off together with the old primary goes on to name that one.
+        """
+        alone = None
+        # Not in place, as redis-py does it: of two threads at once, one might lose a sentinel.
+        for sentinel in tuple(self.sentinels):
+            asked = copy(self)
+            asked.sentinels = [sentinel]
+            try:
+                found = super(_Sentinels, asked).discover_master(service_name)  # type: ignore[no-untyped-call]
+            except MasterNotFoundError:
+                continue
+            if _reaches_majority(sentinel, service_name):
+                others = [one for one in self.sentinels if one is not sentinel]
+                self.sentinels = [sentinel, *others]
+                return found
+            alone = alone or found
+        if alone is None:
+            raise MasterNotFoundError(f"No sentinel knows of a primary of {service_name!r}.")
+        return alone
+
+
+def _reaches_majority(sentinel: Redis, service_name: str) -> bool:
+    try:
+        sentinel.sentinel_ckquorum(service_name)
+    except (RedisError, OSError):
+        return False
+    return True
+
+
 class _Watched:
     """A connection to the primary that the sentinels name.
 
     Where it was cut off, redis-py would connect past the sentinels when it sends the next command;
     and it leaves one open whose answer does not come in time: the next command would get that.
+    And a connection that nobody has used meanwhile outlives its primary's host being cut off: when
+    that is back, it takes itself for the primary for a while.
     """
 
-    def send_packed_command(self, *args: Any, **options: Any) -> None:
-        self.connect()  # type: ignore[attr-defined]  # a mixin
-        super().send_packed_command(*args, **options)  # type: ignore[misc]
+    def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's
+        if check_health and self._is_of_former_primary():  # else it says who it is, or is probed
+            self.disconnect()  # type: ignore[attr-defined]  # a mixin
+        self.connect()  # type: ignore[attr-defined]
+        super().send_packed_command(command, check_health)  # type: ignore[misc]
+
+    def _is_of_former_primary(self) -> bool:
+        named = self.connection_pool.master_address  # type: ignore[attr-defined]
+        return bool(named) and named != (self.host, self.port)  # type: ignore[attr-defined]
 
     def read_response(self, *args: Any, **options: Any) -> Any:
         options = {"disconnect_on_error": True, **options}
-        return super().read_response(*args, **options)  # type: ignore[misc]  # a mixin
+        try:
+            return super().read_response(*args, **options)  # type: ignore[misc]  # a mixin
+        except ResponseError as error:
+            if not str(error).startswith(_NO_REPLICAS):
+                raise
+            # It may be alone, and another one have its place: as with a primary that was demoted.
+            self.disconnect()  # type: ignore[attr-defined]
+            raise RedisConnectionError("The primary has lost its replicas.") from error
 
 
 class _WatchedConnection(_Watched, SentinelManagedConnection):

@@ -94,6 +94,7 @@ def _send_replicated(
         pipeline.execute_command("WAIT", replicas, _REPLICAS_IN)
         *answers, kept = _replies(pipeline)
         if kept < replicas:
+            forget_places(client)
             raise StoreUnavailable(
                 f"Only {kept} of the store's replicas have a write, GATEWAY_ACK_REPLICAS asks for "
                 f"{replicas}; see to the replicas, or ask for fewer."

@@ -10,7 +10,7 @@ from typing import Any
 from redis import Redis
 
 from gateway.domain.errors import StoreUnavailable
-from gateway.store.clients import primaries
+from gateway.store.clients import forget_places, primaries
 from gateway.store.connection import guarded
 
 # Writes must still fit that come in until the store is looked at again, and the workers' own.
@@ -50,6 +50,8 @@ def check(client: Redis, clock: Callable[[], datetime]) -> Health:
     """
     try:
         found = [_of_server(server, clock) for server in guarded(primaries, client)]
+        if any(one.faults for one in found):
+            guarded(forget_places, client)
     except StoreUnavailable as error:
         return Health(faults=(str(error),))
     return Health(

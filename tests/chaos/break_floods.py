@@ -32,7 +32,7 @@ def flood(scale: Scale) -> Row:
 
 def _p99(it: Scene, count: int) -> float:
     """The 99th percentile of the seconds until genuine webhooks are answered."""
-    post, taken = Post(it.gateway.port), []
+    post, taken = Post(it.gateway), []
     for _ in range(count):
         time.sleep(_PAUSE)
         webhook = it.traffic.next_webhook()
@@ -52,7 +52,7 @@ def _flooded(it: Scene):
     forged = replace(genuine, body=genuine.body + b" ")
 
     def send(sender: int) -> None:
-        post = Post(it.gateway.port)
+        post = Post(it.gateway)
         while not over.is_set():
             assert post(forged) == 400
             sent[sender] += 1

@@ -91,24 +91,20 @@ def workers_change(scale: Scale) -> Row:
     """The frozen one holds a batch that others take over; then it goes on where it was."""
     with scene(scale) as it:
         first = it.gateway.roles["worker"]
-        others = [_another(first, number) for number in (2, 3)]
-        for other in others:
-            other.start()
-        with it.traffic:
-            for number in range(scale.rounds):
-                it.calm()
-                frozen = psutil.Process(first.process.pid)
-                frozen.suspend()
-                leaving = others[number % 2]
-                leaving.stop()
-                it.calm()
-                leaving.start()
-                time.sleep(_HELD)
-                frozen.resume()
-                it.calm()
-        it.settle()
-        for other in others:
-            other.stop()
+        with another(first, 2) as second, another(first, 3) as third:
+            with it.traffic:
+                for number in range(max(2, scale.rounds // 3)):
+                    it.calm()
+                    frozen = psutil.Process(first.process.pid)
+                    frozen.suspend()
+                    leaving = (second, third)[number % 2]
+                    leaving.stop()
+                    it.calm()
+                    leaving.start()
+                    time.sleep(_HELD)
+                    frozen.resume()
+                    it.calm()
+            it.settle()
         return it.row()
 
 
@@ -117,28 +113,21 @@ def link_dropped(scale: Scale) -> Row:
     """As if its host were cut off: nothing is refused, nothing arrives, until all of it does."""
     with _proxied(scale) as (it, proxy):
         cut_off = it.gateway.roles["worker"]
-        other = _another(cut_off, 2, GATEWAY_STORE_URL=f"unix://{it.gateway.socket}")
-        other.start()
-        with it.traffic:
-            for _ in range(scale.rounds):
-                it.calm()
-                proxy.drop()
-                it.calm()
-                time.sleep(_HELD)
-                proxy.restore()
-                it.calm()
-        it.settle()
-        assert cut_off.process.poll() is None, "it needs no restart"
-        other.stop()
+        with another(cut_off, 2, GATEWAY_STORE_URL=f"unix://{it.gateway.socket}"):
+            with it.traffic:
+                for _ in range(max(2, scale.rounds // 3)):
+                    it.calm()
+                    proxy.drop()
+                    it.calm()
+                    time.sleep(_HELD)
+                    proxy.restore()
+                    it.calm()
+            it.settle()
+            assert cut_off.process.poll() is None, "it needs no restart"
         # There is nobody left but the one that was cut off.
         it.traffic.deliver(it.traffic.next_webhook())
         it.traffic.wait_until_worked_off()
         return it.row()
-
-
-def _another(role: Role, number: int, **altered: str) -> Role:
-    log = role.log.with_name(f"{role.name}{number}.log")
-    return Role(f"{role.name}{number}", role.command, role.environment | altered, log)
 
 
 @fault("SIGTERM to the web process")
@@ -155,3 +144,15 @@ def deployed(scale: Scale) -> Row:
         assert set(account.answers) <= {0, 200}, account.answers
         it.seen.append(f"{account.cut_off} cut off after they were sent")
         return it.row()
+
+
+@contextmanager
+def another(role: Role, number: int, **altered: str) -> Iterator[Role]:
+    """One more of a role's processes, on this machine."""
+    log = role.log.with_name(f"{role.name}{number}.log")
+    made = Role(f"{role.name}{number}", role.command, role.environment | altered, log)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()

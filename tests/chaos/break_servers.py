@@ -11,9 +11,9 @@ from scene import Row, Scale, Scene, fault
 from stream import SETTINGS
 from topologies import Cluster, Elsewhere, Watched, cluster, watched
 
-_ACKNOWLEDGE = {"GATEWAY_ACK_REPLICAS": "1"}
+ACKNOWLEDGE = {"GATEWAY_ACK_REPLICAS": "1"}
 # Far more than there are primaries, so that each has some of them.
-_SHARDS = {"GATEWAY_SHARDS": "16"}
+SHARDS = {"GATEWAY_SHARDS": "16"}
 
 
 @fault("kill -9 of a primary that sentinels watch")
@@ -25,9 +25,11 @@ def watched_primary_killed(scale: Scale) -> Row:
             primary.role.kill()
             eventually(lambda: store.primary() is not primary, "another one took its place")
             primary.role.start()
-            _wait_for_replicas(store)
+            wait_for_replicas(store)
 
-        return _broken(scale, Path(folder), store.url("gateway"), store.url("queue"), kill)
+        return broken(
+            scale, Path(folder), store.url("gateway"), store.url("queue"), under_traffic(kill)
+        )
 
 
 @fault("kill -9 of two primaries that sentinels watch, one after the other")
@@ -43,13 +45,13 @@ def watched_primaries_killed(scale: Scale) -> Row:
                     lambda dead=primary: store.primary() is not dead, "another has its place"
                 )
                 primary.role.start()
-            _wait_for_replicas(store)
+            wait_for_replicas(store)
 
         urls = store.url("gateway"), store.url("queue")
-        return _broken(scale, Path(folder), *urls, kill, GATEWAY_ACK_REPLICAS="2")
+        return broken(scale, Path(folder), *urls, under_traffic(kill), GATEWAY_ACK_REPLICAS="2")
 
 
-def _wait_for_replicas(store: Watched) -> None:
+def wait_for_replicas(store: Watched) -> None:
     def follow() -> bool:
         # The sentinels name the new primary before it knows that it is one. And a replica that
         # still fetches the data may be chosen next: what it has not got is lost then.
@@ -69,19 +71,19 @@ def cluster_primary_killed(scale: Scale) -> Row:
             eventually(lambda: len(store.primaries()) == 3, "its replica took its place")
             eventually(store.is_whole, "the cluster is whole again")
             first.role.start()
-            eventually(lambda: _follows(store, first), "it came back as a replica")
+            eventually(lambda: follows(store, first), "it came back as a replica")
             store.move_slots(second, third, 1000)
             store.migrate_slots(third, second, 1000)
 
         urls = store.url("gateway"), store.queue.url("queue")
-        return _broken(scale, Path(folder), *urls, kill_and_move, **_SHARDS)
+        return broken(scale, Path(folder), *urls, under_traffic(kill_and_move), **SHARDS)
 
 
-def _follows(store: Cluster, node: object) -> bool:
+def follows(store: Cluster, node: object) -> bool:
     return node not in store.primaries() and store.is_whole()
 
 
-def _check_that_who_waits_is_told(it: Scene) -> None:
+def check_that_who_waits_is_told(it: Scene) -> None:
     """The web's subscription has moved to a server that lives."""
     webhook = it.traffic.next_webhook()
     path = f"/sessions/{webhook.session_id}"
@@ -97,30 +99,38 @@ def _check_that_who_waits_is_told(it: Scene) -> None:
         assert time.monotonic() - began < 6
 
 
-def _broken(
+def under_traffic(break_it: Callable[[], None]) -> Callable[[Scene], None]:
+    def run(it: Scene) -> None:
+        with it.traffic:
+            it.calm()
+            break_it()
+            it.calm()
+
+    return run
+
+
+def broken(
     scale: Scale,
     folder: Path,
     store_url: str,
     queue_url: str,
-    break_it: Callable[[], None],
+    break_it: Callable[[Scene], None],
     **settings: str,
 ) -> Row:
+    """Breaks the servers a few times, which no process of the gateway may end of."""
     own = folder / "gateway"
     own.mkdir()
-    gateway = Elsewhere(own, store_url, queue_url, SETTINGS | _ACKNOWLEDGE | settings)
+    gateway = Elsewhere(own, store_url, queue_url, SETTINGS | ACKNOWLEDGE | settings)
     try:
         gateway.start()
         it = Scene(scale, gateway)
         it.traffic.prepare()
-        with it.traffic:
-            for _ in range(max(1, scale.rounds // 3)):
-                it.calm()
-                break_it()
-                it.calm()
+        for _ in range(max(1, scale.rounds // 3)):
+            break_it(it)
         it.settle()
         assert gateway.still_runs(), "no process was started anew"
-        _check_that_who_waits_is_told(it)
         it.seen.append(f"acknowledged nothing for {it.traffic.account.longest_gap:.1f} s")
+        check_that_who_waits_is_told(it)
         return it.row()
     finally:
         gateway.stop()

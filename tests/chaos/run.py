@@ -12,6 +12,7 @@ for folder in ("tests", "tests/chaos", "tests/system"):
 
 import break_apis  # noqa: E402, F401 - each module adds its faults
 import break_floods  # noqa: E402, F401
+import break_hosts  # noqa: E402, F401
 import break_inputs  # noqa: E402, F401
 import break_processes  # noqa: E402, F401
 import break_servers  # noqa: E402, F401

@@ -82,6 +82,10 @@ class Account:
     def sent(self) -> int:
         return len(self.acknowledged) + len(self.unanswered)
 
+    def pause(self) -> None:
+        """Nothing is sent until now: that is no gap."""
+        self._last = math.inf
+
     def note(self, webhook: Webhook, status: int, seconds: float) -> None:
         self.answers[status] += 1
         self.slowest = max(self.slowest, seconds)
@@ -99,8 +103,8 @@ class Account:
 class Post:
     """Posts over one connection, as a provider's sender does; a new one for each if `fresh`."""
 
-    def __init__(self, port: int, *, fresh: bool = False) -> None:
-        self._port = port
+    def __init__(self, gateway: Gateway, *, fresh: bool = False) -> None:
+        self._gateway = gateway
         self._fresh = fresh
         self._connection: http.client.HTTPConnection | None = None
         self.cut_off = 0
@@ -130,7 +134,9 @@ class Post:
 
     def _connected(self, timeout: float) -> http.client.HTTPConnection:
         if self._connection is None:
-            self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=timeout)
+            self._connection = http.client.HTTPConnection(
+                self._gateway.address, self._gateway.port, timeout=timeout
+            )
             self._connection.connect()
         return self._connection
 
@@ -162,13 +168,14 @@ class Traffic:
         told = payment(provider, session_id)
         fields = {"provider_id": provider, "amount": AMOUNT, "data": {"id": told.external_id}}
         self._gateway.create(session_id, **fields)
-        post = Post(self._gateway.port, fresh=True)
+        post = Post(self._gateway, fresh=True)
         for kind in ("authorized", "captured"):
             made = delivery(provider, kind, told, f"evt_{kind}_{session_id}")
             assert 200 <= post(made) < 300
 
     def __enter__(self) -> Self:
         self._stop.clear()
+        self.account.pause()
         self._threads = [threading.Thread(target=self._send) for _ in range(_SENDERS)]
         for thread in self._threads:
             thread.start()
@@ -184,13 +191,19 @@ class Traffic:
         goal = self.account.sent + count
         eventually(lambda: self.account.sent >= goal, "the stream flows", seconds=300)
 
+    def flow_through(self, count: int) -> None:
+        """Waits until so many more were acknowledged."""
+        acknowledged = self.account.acknowledged
+        goal = len(acknowledged) + count
+        eventually(lambda: len(acknowledged) >= goal, "webhooks are acknowledged again")
+
     def next_webhook(self) -> Webhook:
         number = next(self._numbers)
         provider, session_id = self.sessions[number % len(self.sessions)]
         return Webhook.refund(provider, session_id, number)
 
     def _send(self) -> None:
-        post = Post(self._gateway.port, fresh=self._fresh)
+        post = Post(self._gateway, fresh=self._fresh)
         while not self._stop.is_set():
             self._deliver(post, self.next_webhook())
         post.close()
@@ -199,19 +212,19 @@ class Traffic:
 
     def deliver(self, webhook: Webhook) -> None:
         """Sends one of next_webhook's, which is accounted for as all others."""
-        self._deliver(Post(self._gateway.port, fresh=True), webhook)
+        self._deliver(Post(self._gateway, fresh=True), webhook)
 
     def _deliver(self, post: Post, webhook: Webhook) -> None:
         began = time.monotonic()
         status = post(webhook.delivery)
         with self._lock:
             self.account.note(webhook, status, time.monotonic() - began)
-        if not status:
-            time.sleep(0.02)  # nobody listens: a provider would wait much longer
+        if not 200 <= status < 300:
+            time.sleep(0.02)  # a provider would wait much longer before the next
 
     def send_again(self) -> int:
         """Sends again what was not acknowledged, as providers do; how many were acknowledged."""
-        post = Post(self._gateway.port)
+        post = Post(self._gateway)
         left = list(self.account.unanswered)
         done = [webhook for webhook in left if 200 <= post(self._resigned(webhook)) < 300]
         post.close()

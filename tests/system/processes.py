@@ -59,6 +59,17 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where processes run: on this machine, or on a host of their own that is entered first."""
+
+    address: str = "127.0.0.1"
+    enter: tuple[str, ...] = ()
+
+
+HERE = Place()
+
+
 @dataclass
 class Role:
     """One process, restarted with the same command."""
@@ -67,12 +78,13 @@ class Role:
     command: list[str]
     environment: dict[str, str]
     log: Path
+    place: Place = HERE
     process: subprocess.Popen | None = field(default=None)
 
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command,
+                [*self.place.enter, *self.command],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -110,9 +122,9 @@ class Gateway:
         self.folder = folder
         self.roles: dict[str, Role] = {}
         self.socket = folder / "s"
+        self.address = HERE.address
         self.port = free_port()
         self.shards = int(settings.get("GATEWAY_SHARDS", 1))
-        self.url = f"http://127.0.0.1:{self.port}"
         environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("GATEWAY_")},
             "GATEWAY_STORE_URL": f"unix://{self.socket}",
@@ -134,6 +146,10 @@ class Gateway:
             own = environment | altered.get(name, {})
             own["GATEWAY_STORE_URL"] = store_urls.get(name, environment["GATEWAY_STORE_URL"])
             self.roles[name] = Role(name, command, own, folder / f"{name}.log")
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}:{self.port}"
 
     def _store_configuration(self) -> Path:
         path = self.folder / "valkey.conf"

