@@ -42,10 +42,17 @@ def create(services: Services, values: dict[str, Any], actor: Actor) -> PaymentS
 def refresh(
     services: Services, old_id: str, values: dict[str, Any], actor: Actor
 ) -> PaymentSession:
-    """A fresh session in the place of an open one, whose late webhooks stay with the old id."""
+    """A fresh session in the place of an open one, whose late webhooks stay with the old id.
+
+    Raises NotFound, InvalidInput, and Conflict for what cannot be refreshed or an id that is taken.
+    """
     old = services.runtime.sessions.get(old_id)
-    new_id = values.get("id") or _new_id(actor)
-    supersede(Record(old, new_payment(old)), actor, new_id)  # refuses what cannot be refreshed
+    new_id = values.get("id") or old.superseded_by or _new_id(actor)
+    _refuse_taken(services, new_id)
+    # The old one first: never are both open, to be paid twice. Who dies before the new one is there
+    # leaves its id behind, and a repetition goes on with that.
+    if old.superseded_by != new_id:
+        act(services.runtime, old_id, lambda record: supersede(record, actor, new_id))
     session = _fresh(
         actor,
         id=new_id,
@@ -58,7 +65,6 @@ def refresh(
     )
     cart = services.runtime.carts.snapshot(old_id)
     _write(services, session, cart, actor, replaces=old_id)
-    act(services.runtime, old_id, lambda record: supersede(record, actor, new_id))
     return session
 
 
@@ -115,10 +121,7 @@ def _write(
     replaces: str | None = None,
 ) -> None:
     runtime = services.runtime
-    if runtime.sessions.exists(session.id):
-        # Whoever created it may have died before it could be found.
-        make_findable(runtime, runtime.sessions.get(session.id))
-        raise Conflict(f"There is a session {session.id} already.")
+    _refuse_taken(services, session.id)
     runtime.carts.claim(session, actor.now, replaces)
     if cart is not None:
         runtime.carts.keep_snapshot(session.id, cart)
@@ -128,3 +131,11 @@ def _write(
     runtime.sessions.expect_index(session.id, actor.now)
     runtime.sessions.create(Record(session, new_payment(session)), decision)
     make_findable(runtime, session)
+
+
+def _refuse_taken(services: Services, session_id: str) -> None:
+    runtime = services.runtime
+    if runtime.sessions.exists(session_id):
+        # Whoever created it may have died before it could be found.
+        make_findable(runtime, runtime.sessions.get(session_id))
+        raise Conflict(f"There is a session {session_id} already.")

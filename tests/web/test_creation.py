@@ -55,6 +55,12 @@ class Place:
         client = create_app(services).test_client()
         return client.patch(f"/sessions/{session_id}", headers=sent, json=fields)
 
+    def refresh(self, services, **fields):
+        sent = {"Authorization": "Bearer all"}
+        client = create_app(services).test_client()
+        told = {"data": {"id": "pi_1"}, **fields}
+        return client.post("/sessions/ps_old/refresh", headers=sent, json=told)
+
     def state(self):
         """What became of the webhook after all that lives on has worked."""
         runtime = self.god.runtime
@@ -137,6 +143,42 @@ def test_sweep_finishes_what_was_cut_off(make_services, clock, work):
         else:
             assert applied, "some died after the payment's id was written"
             return
+
+
+@pytest.mark.parametrize("fields", [{}, {"id": "ps_new"}])
+def test_refreshing_that_was_cut_off_leaves_one_session_once_it_is_repeated(
+    make_services, clock, fields
+):
+    """And never two that are open: a customer might pay both."""
+    for commands in count():
+        place = Place(make_services, clock)
+        sessions = place.god.runtime.sessions
+        old = {"id": "ps_old", "cart_id": "cart_1", "data": {"id": "pi_0"}}
+        place.post(place.god, {}, old)
+        mortal = place.services(place.client(Client, dies_after(commands)))
+        died = False
+        try:
+            place.refresh(mortal, **fields)
+        except Died:
+            died = True
+            assert len(open_sessions(place)) <= 1, commands
+            clock.advance(seconds=61)
+            place.refresh(place.god, **fields)
+        assert place.state() is DeliveryState.APPLIED, commands
+        [left] = open_sessions(place)
+        assert sessions.get("ps_old").superseded_by == left.id
+        assert place.god.runtime.carts.sessions_of("cart_1") == [left.id]
+        if not died:
+            assert commands, "there is something to die of"
+            return
+
+
+def open_sessions(place):
+    found = place.client().scan_iter("session:*")
+    ids = {key.decode().split("{")[1].split("}")[0] for key in found}
+    return [
+        one for one in place.god.runtime.sessions.get_many(sorted(ids)) if one and not one.is_gone
+    ]
 
 
 def test_creation_whose_reply_was_lost_is_a_creation(make_services, clock):
