@@ -87,6 +87,9 @@ def _look_again_at_parked(runtime: Runtime, shard: int) -> None:
     for delivery_id in known:
         if runtime.inbox.requeue(delivery_id).wake_due:
             runtime.queue.wake(shard)
+    for one in parked:
+        if one.delivery_id in known:
+            _unpark(runtime, one)
     waiting = [one for one in parked if one.delivery_id not in known]
     for one in waiting:
         if now - one.received_at > PARKED_LIMIT:
@@ -100,6 +103,10 @@ def _give_up(runtime: Runtime, one: Parked) -> None:
     """A session that did not come in all that time is nobody's: a person should look."""
     why = f"no session came within {PARKED_LIMIT.days} days; create it, then requeue this"
     runtime.inbox.give_up(one.delivery_id, runtime.clock(), why)
+    _unpark(runtime, one)
+
+
+def _unpark(runtime: Runtime, one: Parked) -> None:
     for lookup in one.waits:
         runtime.sessions.unpark(lookup, [one.delivery_id])
 

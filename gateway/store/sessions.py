@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from redis import Redis
@@ -16,6 +16,8 @@ from gateway.store.connection import Call, call_many, executed, guarded, write_m
 from gateway.store.times import to_micros
 
 SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# For longer than the sweep has a delivery wait for its session.
+PARKED_FOR = timedelta(days=35)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +217,10 @@ class Sessions:
         pipeline = self._client.pipeline(transaction=False)
         for lookup in lookups:
             for name in lookup.names:
-                pipeline.sadd(keys.parked(lookup.provider_id, name), delivery_id)
+                place = keys.parked(lookup.provider_id, name)
+                pipeline.sadd(place, delivery_id)
+                # Whoever dies, or finds the session after all, leaves it there.
+                pipeline.expire(place, PARKED_FOR)
         executed(pipeline)
 
     def waiting_for(self, lookup: Lookup) -> list[str]:

@@ -4,6 +4,7 @@ import platform
 import subprocess
 import sys
 import time
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,11 +50,19 @@ def say(text: str) -> None:
 
 
 def main() -> int:
-    began, rows = time.monotonic(), {}
+    began, rows, failed = time.monotonic(), {}, 0
     say(_HEAD)
     for name, function in FAULTS.items():
-        rows[name] = function(LONG)
-        say(line(name, rows[name]))
+        try:
+            rows[name] = function(LONG)
+        except Exception:  # noqa: BLE001 - the others are worth knowing nevertheless
+            failed += 1
+            say(f"{name}: {traceback.format_exc()}")
+        else:
+            say(line(name, rows[name]))
+    if failed:
+        say(f"{failed} could not be accounted for, so nothing is written down.")
+        return 1
     sent, minutes = sum(row.sent for row in rows.values()), (time.monotonic() - began) / 60
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False

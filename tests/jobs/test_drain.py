@@ -100,6 +100,7 @@ def test_webhook_before_its_session_is_parked_and_released(runtime):
     assert SessionStatus.AUTHORIZED is runtime.sessions.get("ps_1").status
     assert DeliveryState.APPLIED is state(runtime, delivery_id)
     assert [] == runtime.lists.listed(DeliveryState.PARKED, 10)
+    assert [] == runtime.sessions.waiting_for(Lookup("toy", None, "ps_1"))
 
 
 def test_parked_webhook_is_released_by_its_payments_id(runtime):

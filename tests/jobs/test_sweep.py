@@ -47,6 +47,7 @@ def test_sweep_releases_what_a_dead_creator_left_parked(runtime, monkeypatch):
     drain(runtime)
 
     assert DeliveryState.APPLIED is state(runtime, delivery_id)
+    assert [] == runtime.sessions.waiting_for(Lookup("toy", None, "ps_1"))
 
 
 def test_sweep_lets_be_what_has_no_session_yet(runtime, clock):

@@ -213,6 +213,27 @@ def test_requeue_puts_a_parked_delivery_back_to_work(inbox, lists):
     assert 1 == inbox.backlog(shard)
 
 
+def test_what_is_put_back_to_work_is_received_again(inbox):
+    appended = append(inbox)
+    finish(inbox, only_shard(inbox, appended), DeliveryState.DEAD)
+
+    inbox.requeue(appended.delivery_id)
+
+    assert DeliveryState.RECEIVED is inbox.load([appended.delivery_id])[0].state
+
+
+def test_work_on_what_is_gone_meanwhile_leaves_nothing_behind(inbox, store, lists):
+    appended = append(inbox)
+    shard = only_shard(inbox, appended)
+    store.delete(keys.delivery(appended.delivery_id))
+
+    finish(inbox, shard, DeliveryState.DEAD)
+
+    assert not store.exists(keys.delivery(appended.delivery_id))
+    assert [] == lists.listed(DeliveryState.DEAD, 10)
+    assert 0 == inbox.backlog(shard)
+
+
 def test_requeue_of_what_is_gone_does_nothing(inbox):
     delivery_id = keys.delivery_id("stripe", b"gone", 2)
 

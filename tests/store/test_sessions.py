@@ -12,6 +12,7 @@ from gateway.domain.errors import Conflict, NotFound
 from gateway.domain.events import ChangeKind, SessionStatus
 from gateway.domain.history import Decision
 from gateway.domain.sessions import Outcome, Record, apply, end_by_us
+from gateway.store import keys
 from gateway.store.sessions import Commit, Found, Lookup, Sessions
 
 AUTHORIZED = status(SessionStatus.AUTHORIZED, 1.5)
@@ -191,6 +192,14 @@ def test_parked_delivery_waits_under_all_its_ids(sessions):
     assert ["dlv_a", "dlv_b"] == sessions.waiting_for(Lookup("stripe", None, "ps_1"))
     assert ["dlv_a"] == sessions.waiting_for(Lookup("stripe", "pi_1", None))
     assert [] == sessions.waiting_for(Lookup("adyen", "pi_1", "ps_1"))
+
+
+def test_who_is_never_unparked_is_forgotten_in_the_end(sessions, store):
+    sessions.park("dlv_a", [Lookup("stripe", "pi_1", "ps_1")])
+
+    thirty_days = 30 * 24 * 3600
+    for name in ("pi_1", "ps_1"):
+        assert store.ttl(keys.parked("stripe", name)) > thirty_days
 
 
 def test_unparked_delivery_waits_no_longer(sessions):

@@ -96,6 +96,8 @@ class Sentinel(Server):
             "10.0.0.1 6379": f"{primary.place.address} {primary.port}",
             "port 26379": f"port {self.port}",
             "gateway 5000": "gateway 1000",
+            # Twice this long after one that failed, sentinels try it again.
+            "gateway 10000": "gateway 3000",
             "PASSWORD-OF-sentinel": "sentinel",
         }.items():
             assert shipped in text
