@@ -79,6 +79,23 @@ def cluster_primary_killed(scale: Scale) -> Row:
         return broken(scale, Path(folder), *urls, under_traffic(kill_and_move), **SHARDS)
 
 
+@fault("kill -9 of web, worker and cron over a cluster")
+def killed_over_cluster(scale: Scale) -> Row:
+    """One after the other, in the middle of what they do."""
+    with TemporaryDirectory(prefix="pwg-") as folder, cluster(Path(folder)) as store:
+
+        def kill(it: Scene) -> None:
+            with it.traffic:
+                it.calm()
+                for name in ("web", "worker", "cron"):
+                    it.gateway.roles[name].kill()
+                    it.gateway.roles[name].start()
+                    it.traffic.flow_through(scale.webhooks)
+
+        urls = store.url("gateway"), store.queue.url("queue")
+        return broken(scale, Path(folder), *urls, kill, **SHARDS)
+
+
 def follows(store: Cluster, node: object) -> bool:
     return node not in store.primaries() and store.is_whole()
 
@@ -117,7 +134,7 @@ def broken(
     break_it: Callable[[Scene], None],
     **settings: str,
 ) -> Row:
-    """Breaks the servers a few times, which no process of the gateway may end of."""
+    """Breaks servers or roles a few times; of that no process of the gateway may end by itself."""
     own = folder / "gateway"
     own.mkdir()
     gateway = Elsewhere(own, store_url, queue_url, SETTINGS | ACKNOWLEDGE | settings)
@@ -128,7 +145,7 @@ def broken(
         for _ in range(max(1, scale.rounds // 3)):
             break_it(it)
         it.settle()
-        assert gateway.still_runs(), "no process was started anew"
+        assert gateway.still_runs(), "no process has ended by itself"
         it.seen.append(f"acknowledged nothing for {it.traffic.account.longest_gap:.1f} s")
         check_that_who_waits_is_told(it)
         return it.row()
