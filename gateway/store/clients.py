@@ -116,7 +116,7 @@ def _long_retry() -> Retry:
 
 
 def _patience(timeout: float, retry: Retry) -> dict[str, Any]:
-    connecting = min(timeout, _CONNECT_TIMEOUT)
+    connecting = min(timeout / 2, _CONNECT_TIMEOUT)
     return {"socket_timeout": timeout, "socket_connect_timeout": connecting, "retry": retry}
 
 
