@@ -84,12 +84,10 @@ def _look_again_at_parked(runtime: Runtime, shard: int) -> None:
     pairs = [(one.delivery_id, lookup) for one in parked for lookup in one.waits]
     found = runtime.sessions.find([lookup for _, lookup in pairs])
     known = {delivery_id for (delivery_id, _), one in zip(pairs, found, strict=True) if one}
-    for delivery_id in known:
-        if runtime.inbox.requeue(delivery_id).wake_due:
+    for one in (one for one in parked if one.delivery_id in known):
+        if runtime.inbox.requeue(one.delivery_id).wake_due:
             runtime.queue.wake(shard)
-    for one in parked:
-        if one.delivery_id in known:
-            _unpark(runtime, one)
+        _unpark(runtime, one)
     waiting = [one for one in parked if one.delivery_id not in known]
     for one in waiting:
         if now - one.received_at > PARKED_LIMIT:

@@ -60,7 +60,8 @@ def edge_client(url: str) -> Redis:
 
 def worker_client(url: str) -> Redis:
     """For jobs: patient. It may repeat a command, which is why every write is idempotent."""
-    return _client(url, _patience(WORKER_TIMEOUT, _long_retry()))
+    retry = Retry(ExponentialWithJitterBackoff(cap=1.0, base=0.05), 6)
+    return _client(url, _patience(WORKER_TIMEOUT, retry))
 
 
 def listening_client(url: str) -> Redis:
@@ -71,7 +72,7 @@ def listening_client(url: str) -> Redis:
 
 def queue_client(url: str) -> Redis:
     """For RQ's workers, which change their pool's timeouts: never share it with other code."""
-    return _client(url, _patience(WORKER_TIMEOUT, _long_retry()))
+    return worker_client(url)
 
 
 def primaries(client: Redis) -> list[Redis]:
@@ -109,10 +110,6 @@ def _client(url: str, options: Mapping[str, Any]) -> Redis:
             return Redis.from_pool(_watched_pool(address, options))
         case Kind.ONE:
             return Redis.from_pool(ConnectionPool(**{**options, **address.options}))
-
-
-def _long_retry() -> Retry:
-    return Retry(ExponentialWithJitterBackoff(cap=1.0, base=0.05), 6)
 
 
 def _patience(timeout: float, retry: Retry) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def create(services: Services, values: dict[str, Any], actor: Actor) -> PaymentS
             there = services.runtime.sessions.get(session.id)
             make_findable(services.runtime, there)
             return there
+    _refuse_taken(services, session.id)
     _write(services, session, values.get("cart"), actor)
     return session
 
@@ -121,7 +122,6 @@ def _write(
     replaces: str | None = None,
 ) -> None:
     runtime = services.runtime
-    _refuse_taken(services, session.id)
     runtime.carts.claim(session, actor.now, replaces)
     if cart is not None:
         runtime.carts.keep_snapshot(session.id, cart)

@@ -1,7 +1,8 @@
 """Hosts that are cut off from the others: nobody refuses anything, and nothing arrives."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,36 +17,39 @@ from break_servers import (
 )
 from hosts import Host, apart, hosts
 from processes import eventually
-from scene import Row, Scale, Scene, fault
+from scene import Row, Scale, Scene, fault, started
 from stream import SETTINGS
 from topologies import Elsewhere, Watched, cluster, watched
 
 
-@fault("a primary's host cut off, sentinels watch it, and back")
-def watched_primary_cut_off(scale: Scale) -> Row:
-    return apart(_watched_primary_cut_off, scale)
-
-
-@fault("a primary cut off from replicas and sentinels only, and back")
-def watched_primary_left_alone(scale: Scale) -> Row:
-    """The gateway reaches it all the while, and must not go by what it says."""
-    return apart(_watched_primary_left_alone, scale)
-
-
-def _watched_primary_cut_off(scale: Scale) -> Row:
-    return _watched_primary_away(scale, lambda host, _: host.cut_off())
-
-
-def _watched_primary_left_alone(scale: Scale) -> Row:
-    return _watched_primary_away(scale, Host.cut_off_from)
-
-
-def _watched_primary_away(scale: Scale, cut_off: Callable[[Host, list[Host]], None]) -> Row:
+@contextmanager
+def _watched_on_hosts() -> Iterator[tuple[Path, list[Host], Watched]]:
+    """A folder, three hosts, and a store on each of them, which the sentinels there watch."""
     with (
         TemporaryDirectory(prefix="pwg-") as folder,
         hosts(3) as three,
         watched(Path(folder), [one.place for one in three]) as store,
     ):
+        yield Path(folder), three, store
+
+
+@fault("a primary's host cut off, sentinels watch it, and back")
+def watched_primary_cut_off(scale: Scale) -> Row:
+    return apart(_watched_primary_away, scale, _from_all)
+
+
+@fault("a primary cut off from replicas and sentinels only, and back")
+def watched_primary_left_alone(scale: Scale) -> Row:
+    """The gateway reaches it all the while, and must not go by what it says."""
+    return apart(_watched_primary_away, scale, Host.cut_off_from)
+
+
+def _from_all(host: Host, _: list[Host]) -> None:
+    host.cut_off()
+
+
+def _watched_primary_away(scale: Scale, cut_off: Callable[[Host, list[Host]], None]) -> Row:
+    with _watched_on_hosts() as (folder, three, store):
 
         def break_it(it: Scene) -> None:
             primary = store.primary()
@@ -58,7 +62,8 @@ def _watched_primary_away(scale: Scale, cut_off: Callable[[Host, list[Host]], No
             _without(it, host, away)
             wait_for_replicas(store)
 
-        return broken(scale, Path(folder), store.url("gateway"), store.url("queue"), break_it)
+        urls = store.url("gateway"), store.url("queue")
+        return broken(scale, folder, *urls, break_it)
 
 
 @fault("a cluster's primary's host cut off, and back")
@@ -109,20 +114,13 @@ def gateway_cut_off(scale: Scale) -> Row:
 
 def _gateway_cut_off(scale: Scale) -> Row:
     """Providers reach it all the while: what it takes, nobody else will ever know of."""
-    with (
-        TemporaryDirectory(prefix="pwg-") as folder,
-        hosts(3) as three,
-        watched(Path(folder), [one.place for one in three]) as store,
-    ):
-        own = Path(folder) / "gateway"
+    with _watched_on_hosts() as (folder, three, store):
+        own = folder / "gateway"
         own.mkdir()
         urls = store.url("gateway"), store.url("queue")
         gateway = Elsewhere(own, *urls, SETTINGS | ACKNOWLEDGE)
         gateway.put(["web", "worker", "settler"], three[0].place, three[0].public_address)
-        try:
-            gateway.start()
-            it = Scene(scale, gateway)
-            it.traffic.prepare()
+        with started(scale, gateway) as it:
             with another(gateway.roles["worker"], 2):
                 with it.traffic:
                     for seconds in scale.freezes * 2:
@@ -130,11 +128,9 @@ def _gateway_cut_off(scale: Scale) -> Row:
                         _cut_off(it, store, three[0], seconds)
                         it.calm()
                 it.settle()
-            assert gateway.still_runs(), "no process was started anew"
+            assert gateway.still_runs(), "no process has ended by itself"
             check_that_who_waits_is_told(it)
             return it.row()
-        finally:
-            gateway.stop()
 
 
 def _cut_off(it: Scene, store: Watched, host: Host, seconds: float) -> None:

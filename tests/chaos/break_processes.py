@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import psutil
 from processes import Gateway, Role, eventually
 from proxy import Proxy
-from scene import Row, Scale, Scene, fault, scene
+from scene import Row, Scale, Scene, fault, scene, started
 from stream import SETTINGS
 
 # Seconds: longer than a drain may hold an entry before it counts as dead.
@@ -64,11 +64,7 @@ def _proxied(scale: Scale) -> Iterator[tuple[Scene, Proxy]]:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="pwg-")))
         proxy = stack.enter_context(Proxy(folder / "s"))
         gateway = Gateway(folder, SETTINGS, store_urls={"worker": proxy.url})
-        stack.callback(gateway.stop)
-        gateway.start()
-        it = Scene(scale, gateway)
-        it.traffic.prepare()
-        yield it, proxy
+        yield stack.enter_context(started(scale, gateway)), proxy
 
 
 @fault("drain killed between commit and acknowledge")

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from processes import eventually
-from scene import Row, Scale, Scene, fault
+from scene import Row, Scale, Scene, fault, started
 from stream import SETTINGS
 from topologies import Cluster, Elsewhere, Watched, cluster, watched
 
@@ -27,9 +27,8 @@ def watched_primary_killed(scale: Scale) -> Row:
             primary.role.start()
             wait_for_replicas(store)
 
-        return broken(
-            scale, Path(folder), store.url("gateway"), store.url("queue"), under_traffic(kill)
-        )
+        urls = store.url("gateway"), store.url("queue")
+        return broken(scale, Path(folder), *urls, under_traffic(kill))
 
 
 @fault("kill -9 of two primaries that sentinels watch, one after the other")
@@ -138,10 +137,7 @@ def broken(
     own = folder / "gateway"
     own.mkdir()
     gateway = Elsewhere(own, store_url, queue_url, SETTINGS | ACKNOWLEDGE | settings)
-    try:
-        gateway.start()
-        it = Scene(scale, gateway)
-        it.traffic.prepare()
+    with started(scale, gateway) as it:
         for _ in range(max(1, scale.rounds // 3)):
             break_it(it)
         it.settle()
@@ -149,5 +145,3 @@ def broken(
         it.seen.append(f"acknowledged nothing for {it.traffic.account.longest_gap:.1f} s")
         check_that_who_waits_is_told(it)
         return it.row()
-    finally:
-        gateway.stop()

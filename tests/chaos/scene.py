@@ -132,10 +132,17 @@ def scene(
 ) -> Iterator[Scene]:
     with TemporaryDirectory(prefix="pwg-") as folder:
         gateway = Gateway(Path(folder), settings, **options)
-        try:
-            gateway.start()
-            made = Scene(scale, gateway, fresh=fresh)
-            made.traffic.prepare()
+        with started(scale, gateway, fresh=fresh) as made:
             yield made
-        finally:
-            gateway.stop()
+
+
+@contextmanager
+def started(scale: Scale, gateway: Gateway, *, fresh: bool = False) -> Iterator[Scene]:
+    """Of a gateway that is made already, and stopped in the end."""
+    try:
+        gateway.start()
+        made = Scene(scale, gateway, fresh=fresh)
+        made.traffic.prepare()
+        yield made
+    finally:
+        gateway.stop()
